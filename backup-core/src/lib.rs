@@ -1,0 +1,26 @@
+//! The core of backproof: traits, the segment pipeline, the repository format and the recipes.
+//!
+//! It names no database, no cloud and no cipher. Where to find things:
+//!
+//! - the four traits: [`source::Source`], [`sink::Sink`], [`cipher::Cipher`], [`retention::RetentionPolicy`];
+//! - beside them: [`target::Target`], [`signature::Signer`], [`signature::TrustPolicy`], [`prover::Prover`],
+//!   [`monitor::Monitor`];
+//! - every error code of this crate: [`error::codes`].
+
+pub mod cipher;
+pub mod digest;
+pub mod error;
+pub mod id;
+pub mod key;
+pub mod monitor;
+pub mod names;
+pub mod pipeline;
+pub mod prover;
+pub mod repository;
+pub mod retention;
+pub mod signature;
+pub mod sink;
+pub mod source;
+pub mod target;
+
+pub use error::{Error, Result};

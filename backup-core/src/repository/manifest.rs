@@ -1,0 +1,121 @@
+//! The manifest: the commit of a backup, and all that may be known of it without a key.
+
+use crate::cipher::{RecipientName, Scheme};
+use crate::digest::Sha256;
+use crate::id::BackupId;
+use crate::names::{Label, Series};
+use crate::source::SourceInfo;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The number of the repository format that this version writes.
+pub const FORMAT: u32 = 1;
+
+/// A backup's manifest. A backup exists exactly when its manifest does.
+///
+/// All times are UTC, all sizes are bytes. Unknown fields are ignored when reading, unknown entries of
+/// [`requires`](Manifest::requires) are not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The repository format, 1.
+    pub format: u32,
+    /// `manifest`: what this document is.
+    pub kind: String,
+    /// What a reader must understand beyond the format; anything unknown here is refused.
+    pub requires: Vec<String>,
+    /// The installation whose backup this is; shared by all copies of a repository.
+    pub installation: String,
+    /// The backup's series.
+    pub series: Series,
+    /// The backup's id.
+    pub id: BackupId,
+    /// The backup's label.
+    pub label: Label,
+    /// What was backed up, with the time of its snapshot by the server's clock.
+    pub source: SourceInfo,
+    /// When the backup began, by the writer's clock.
+    pub started: Timestamp,
+    /// When its last object was confirmed, by the writer's clock.
+    pub finished: Timestamp,
+    /// What wrote it, e.g. `backproof 0.1.0`.
+    pub writer: String,
+    /// How plaintext became segments.
+    pub segments: SegmentFormat,
+    /// How segments are encrypted and who can open them.
+    pub encryption: Encryption,
+    /// The parts, in the order of writing; `contents` is the last.
+    pub parts: Vec<PartEntry>,
+    /// SHA-256 of the folder's SHA256SUMS, which binds RESTORE.md, the key files and every part's SHA256SUMS.
+    pub sha256sums: Sha256,
+    /// How many things could not be captured; their names are in the sealed `contents`.
+    pub left_out: u64,
+    /// The manifest before this one in the series; null for the first, and where it could not be read.
+    pub previous: Option<Previous>,
+}
+
+/// How plaintext became segments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentFormat {
+    /// Bytes of plaintext in every segment but the last of a part.
+    pub bytes: u64,
+    /// `zstd`, or `none`.
+    pub compression: Compression,
+}
+
+/// How segments are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compression {
+    /// One zstd frame per segment, with content size and checksum.
+    Zstd,
+    /// Not at all.
+    None,
+}
+
+/// How segments are encrypted and who can open them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Encryption {
+    /// The scheme of the segments.
+    pub scheme: Scheme,
+    /// SHA-256 of `backproof-key-1`, 0, the id, 0, the secret line: what an opened key must match. Null without encryption.
+    pub key_commitment: Option<Sha256>,
+    /// The key files, in the order they were written.
+    pub key_files: Vec<KeyFileEntry>,
+}
+
+/// A key file, under `keys/`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyFileEntry {
+    /// Its name, e.g. `0001.age`.
+    pub name: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its SHA-256, checked before any identity touches it.
+    pub sha256: Sha256,
+    /// Whom it is sealed to.
+    pub recipients: Vec<RecipientName>,
+}
+
+/// One part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartEntry {
+    /// The part's name.
+    pub name: String,
+    /// How many segments it has: at least one.
+    pub segments: u64,
+    /// Bytes of plaintext in all segments together.
+    pub plain_bytes: u64,
+    /// Bytes of all segments as stored.
+    pub stored_bytes: u64,
+    /// The segments' endings, with the dot, e.g. `.zst.age`.
+    pub ending: String,
+}
+
+/// The manifest before this one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Previous {
+    /// Its id.
+    pub id: BackupId,
+    /// SHA-256 of its JSON: the one in its own `sha256` line.
+    pub sha256: Sha256,
+}
