@@ -7,6 +7,7 @@
 //!   [`monitor::Monitor`];
 //! - every error code of this crate: [`error::codes`].
 
+pub mod backup;
 pub mod cipher;
 pub mod digest;
 pub mod error;
