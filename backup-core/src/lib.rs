@@ -13,11 +13,13 @@ pub mod digest;
 pub mod error;
 pub mod id;
 pub mod key;
+pub mod level;
 pub mod monitor;
 pub mod names;
 pub mod pipeline;
 pub mod prover;
 pub mod repository;
+pub mod restore;
 pub mod retention;
 pub mod signature;
 pub mod sink;
@@ -25,5 +27,6 @@ pub mod source;
 pub mod target;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod verify;
 
 pub use error::{Error, Result};
