@@ -1,1 +1,4 @@
-//! backup-postgres
+//! PostgreSQL for backproof: connections, the preflight, dumps, archives and restores.
+
+pub mod archive;
+pub mod error;
