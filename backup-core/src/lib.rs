@@ -7,6 +7,7 @@
 //!   [`monitor::Monitor`];
 //! - every error code of this crate: [`error::codes`].
 
+pub mod backup;
 pub mod cipher;
 pub mod digest;
 pub mod error;
@@ -22,5 +23,7 @@ pub mod signature;
 pub mod sink;
 pub mod source;
 pub mod target;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use error::{Error, Result};

@@ -74,6 +74,12 @@ pub trait Snapshot: Send {
     /// What is not in the backup although it should be, by name. Called after the last part.
     fn left_out(&self) -> Vec<LeftOut>;
 
+    /// What to do with the opened parts to restore them with stock tools: Markdown for RESTORE.md. Its `sh` blocks are bash;
+    /// `open_part NAME` writes a part to its standard output. Must name no more than RESTORE.md may (versions, extensions).
+    fn restore_steps(&self) -> String {
+        "Write each part to a file:\n\n```\nopen_part NAME > NAME\n```".into()
+    }
+
     /// Ends the snapshot. An error here fails the backup.
     async fn finish(self: Box<Self>) -> Result<()>;
 }

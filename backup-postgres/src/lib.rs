@@ -2,3 +2,5 @@
 
 pub mod archive;
 pub mod error;
+#[cfg(feature = "testing")]
+pub mod testing;

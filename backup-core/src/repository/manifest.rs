@@ -1,9 +1,13 @@
 //! The manifest: the commit of a backup, and all that may be known of it without a key.
 
+use super::document::Document;
+use super::layout::BackupFolder;
 use crate::cipher::{RecipientName, Scheme};
 use crate::digest::Sha256;
+use crate::error::{Error, Result, codes};
 use crate::id::BackupId;
-use crate::names::{Label, Series};
+use crate::names::{Label, PartName, Series};
+use crate::pipeline::budget::MIB;
 use crate::source::SourceInfo;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -118,4 +122,111 @@ pub struct Previous {
     pub id: BackupId,
     /// SHA-256 of its JSON: the one in its own `sha256` line.
     pub sha256: Sha256,
+}
+
+impl Manifest {
+    /// Reads a manifest and checks that it is one, of the backup it was found as, and consistent in itself.
+    ///
+    /// The signature is not looked at here.
+    pub fn read(document: &Document, installation: &str, series: &Series, id: &BackupId) -> Result<Self> {
+        let what = format!("the manifest of {id}");
+        super::check_format(document.json(), "manifest", &what)?;
+        let manifest: Manifest = document.read(&what)?;
+        let wrong = |reason: String| Err(Error::new(&codes::INVALID_DOCUMENT, format!("{what} {reason}")));
+        if manifest.installation != installation {
+            return wrong(format!("is of installation {}, not {installation}", manifest.installation));
+        }
+        if manifest.series != *series || manifest.id != *id {
+            return wrong(format!("is that of {} in series {}", manifest.id, manifest.series));
+        }
+        if manifest.source.snapshot.as_second() != id.time().as_second() {
+            return wrong("has another time of snapshot than its id".into());
+        }
+        match manifest.inconsistency() {
+            Some(reason) => wrong(reason),
+            None => Ok(manifest),
+        }
+    }
+
+    /// What is wrong with the numbers and names, if anything.
+    fn inconsistency(&self) -> Option<String> {
+        let segment = self.segments.bytes;
+        if !(MIB..=256 * MIB).contains(&segment) {
+            return Some(format!("has segments of {segment} bytes"));
+        }
+        let ending = self.segments.compression.ending().to_owned() + &dotted(self.encryption.scheme.ending());
+        let mut names = std::collections::HashSet::new();
+        for part in &self.parts {
+            if PartName::from_manifest(&part.name).is_err() || !names.insert(&part.name) {
+                return Some(format!("has a part {:?} that cannot be", part.name));
+            }
+            if part.segments != part.plain_bytes.div_ceil(segment).max(1) {
+                return Some(format!(
+                    "counts {} segments for {} bytes of {}",
+                    part.segments, part.plain_bytes, part.name
+                ));
+            }
+            if part.ending != ending {
+                return Some(format!("gives segments of {} the ending {:?}", part.name, part.ending));
+            }
+        }
+        if self.parts.last().is_none_or(|part| part.name != "contents") {
+            return Some("does not end its parts with contents".into());
+        }
+        let encrypted = self.encryption.scheme != Scheme::None;
+        if encrypted != self.encryption.key_commitment.is_some() || encrypted == self.encryption.key_files.is_empty() {
+            return Some("does not have the key files that its encryption needs".into());
+        }
+        for file in &self.encryption.key_files {
+            let valid = file.name.split_once('.').is_some_and(|(stem, ending)| {
+                !stem.is_empty()
+                    && stem.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+                    && matches!(ending, "age" | "gpg")
+            });
+            if !valid {
+                return Some(format!("has a key file {:?}", file.name));
+            }
+        }
+        None
+    }
+
+    /// A part by its name.
+    pub fn part(&self, name: &PartName) -> Result<&PartEntry> {
+        self.parts.iter().find(|part| part.name == name.as_str()).ok_or_else(|| {
+            Error::new(&codes::PART_NOT_FOUND, format!("backup {} has no part {name}", self.id)).with_hint(format!(
+                "its parts are: {}",
+                self.parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join(", ")
+            ))
+        })
+    }
+
+    /// Bytes of plaintext in all parts.
+    pub fn plain_bytes(&self) -> u64 {
+        self.parts.iter().map(|part| part.plain_bytes).fold(0, u64::saturating_add)
+    }
+
+    /// Bytes of all segments as stored.
+    pub fn stored_bytes(&self) -> u64 {
+        self.parts.iter().map(|part| part.stored_bytes).fold(0, u64::saturating_add)
+    }
+
+    /// The backup's folder.
+    pub fn folder(&self) -> BackupFolder {
+        BackupFolder::new(&self.series, &self.label, &self.id)
+    }
+}
+
+impl Compression {
+    /// What it adds to the names of segments, with the dot.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Compression::Zstd => ".zst",
+            Compression::None => "",
+        }
+    }
+}
+
+/// An ending with its dot, or nothing.
+pub(crate) fn dotted(ending: &str) -> String {
+    if ending.is_empty() { String::new() } else { format!(".{ending}") }
 }

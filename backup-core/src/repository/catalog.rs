@@ -1,0 +1,292 @@
+//! The catalog: which backups exist. One paged LIST of `catalog/`, then the manifests.
+
+use super::document::Document;
+use super::layout::{self, CatalogKey};
+use super::manifest::Manifest;
+use super::{Repository, json};
+use crate::digest::Sha256;
+use crate::error::{Error, Result, codes};
+use crate::id::BackupId;
+use crate::names::{Label, Series};
+use crate::signature::{DocumentKind, TrustedSignature};
+use crate::sink::SinkExt;
+use futures::{StreamExt, TryStreamExt};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Manifests that are read at once.
+const READS_AT_ONCE: usize = 16;
+/// How far a clock may be off before it is a finding.
+pub const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+
+/// What is known about who wrote a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authenticity {
+    /// No signers are trusted, so no signature was looked at.
+    NotChecked {
+        /// Whether there is one.
+        signed: bool,
+    },
+    /// Rightly signed by a trusted signer.
+    Trusted(TrustedSignature),
+    /// Signers are trusted, and this is not signed, or not rightly.
+    Refused {
+        /// `unsigned` or `bad_signature`.
+        code: &'static crate::error::Code,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Authenticity {
+    /// Whether the document may count where signers are trusted.
+    pub fn is_acceptable(&self) -> bool {
+        !matches!(self, Authenticity::Refused { .. })
+    }
+
+    /// The error for a refused document.
+    pub fn require(&self, what: &str) -> Result<()> {
+        match self {
+            Authenticity::Refused { code, reason } => Err(Error::new(code, format!("{what}: {reason}"))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A manifest that was read, and what is known of its writer.
+#[derive(Clone, Debug)]
+pub struct ManifestRecord {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// SHA-256 of its JSON: what later documents name it by.
+    pub sha256: Sha256,
+    /// Who wrote it.
+    pub authenticity: Authenticity,
+}
+
+/// A backup in the catalog.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its series.
+    pub series: Series,
+    /// Its id.
+    pub id: BackupId,
+    /// Its manifest, or why that cannot be read.
+    pub record: Result<ManifestRecord>,
+}
+
+impl Entry {
+    /// The manifest, where it can be read and may count.
+    pub fn usable(&self) -> Option<&ManifestRecord> {
+        self.record.as_ref().ok().filter(|record| record.authenticity.is_acceptable())
+    }
+}
+
+/// A backup that a later manifest names as the one before it, and that is not there any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Its series.
+    pub series: Series,
+    /// Its id.
+    pub id: BackupId,
+    /// The backup that names it.
+    pub named_by: BackupId,
+}
+
+/// All backups of a repository, or of one series, sorted by series and id.
+#[derive(Debug)]
+pub struct Catalog {
+    entries: Vec<Entry>,
+    now: Timestamp,
+}
+
+/// How a user names a backup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selector {
+    /// The newest backup, of the series given beside it.
+    Latest,
+    /// An id, or a prefix of one that fits a single backup.
+    Id(String),
+}
+
+impl std::str::FromStr for Selector {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        let plain = |byte: u8| byte.is_ascii_hexdigit() || matches!(byte, b'T' | b'Z' | b'-');
+        match text {
+            "latest" => Ok(Selector::Latest),
+            _ if !text.is_empty() && text.bytes().all(plain) => Ok(Selector::Id(text.to_owned())),
+            _ => Err(Error::new(
+                &codes::INVALID_ARGUMENT,
+                format!("{text:?} is neither `latest` nor the start of a backup id"),
+            )
+            .with_hint("an id looks like 20261120T020000Z-7f3a9c51d2e8b604; `backproof list` shows them")),
+        }
+    }
+}
+
+impl std::fmt::Display for Selector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Selector::Latest => "latest",
+            Selector::Id(id) => id,
+        })
+    }
+}
+
+impl Repository {
+    /// Lists the backups of all series, or of one.
+    pub async fn catalog(&self, series: Option<&Series>) -> Result<Catalog> {
+        let keys: Vec<CatalogKey> =
+            self.catalog_keys(series).await?.into_iter().filter(CatalogKey::is_manifest).collect();
+        let reads = keys.into_iter().map(|key| async move {
+            let record = self.read_manifest(&key.series, &key.id).await;
+            // What is about this one manifest is an entry's error; that the store cannot be read is everybody's.
+            match record {
+                Err(error) if error.is_transient() || error.is(&codes::ACCESS_DENIED) => Err(error),
+                record => Ok(Entry { series: key.series, id: key.id, record }),
+            }
+        });
+        let mut entries: Vec<Entry> =
+            futures::stream::iter(reads).buffer_unordered(READS_AT_ONCE).try_collect().await?;
+        entries.sort_by(|a, b| (&a.series, &a.id).cmp(&(&b.series, &b.id)));
+        Ok(Catalog { entries, now: self.now().0 })
+    }
+
+    pub(crate) async fn catalog_keys(&self, series: Option<&Series>) -> Result<Vec<CatalogKey>> {
+        let folder = series.map_or_else(|| "catalog".to_owned(), layout::catalog_folder);
+        let listing = self.sink().list(&folder);
+        let keys = listing.try_filter_map(async |object| Ok(CatalogKey::parse(&object.key)));
+        keys.try_collect().await.map_err(|error: Error| error.context("list the catalog"))
+    }
+
+    /// Reads one manifest and checks its signature where signers are trusted.
+    pub async fn read_manifest(&self, series: &Series, id: &BackupId) -> Result<ManifestRecord> {
+        let what = format!("the manifest of {id}");
+        let key = layout::manifest(series, id)?;
+        let bytes = self.sink().read_small(&key, json::MAX_BYTES).await;
+        let bytes = bytes.map_err(|error| {
+            if error.is(&codes::OBJECT_NOT_FOUND) {
+                Error::new(&codes::BACKUP_NOT_FOUND, format!("there is no backup {id} in series {series}"))
+            } else {
+                error.context(format_args!("read {what}"))
+            }
+        })?;
+        let document = Document::parse(&bytes, &what)?;
+        let authenticity = match self.trust() {
+            None => Authenticity::NotChecked { signed: document.signature().is_some() },
+            // Validity is judged by our own clock: the store's is told by whoever answers.
+            Some(trust) => match document.authenticate(DocumentKind::Manifest, &**trust, Timestamp::now(), &what) {
+                Ok(signature) => Authenticity::Trusted(signature),
+                Err(error) => Authenticity::Refused { code: error.code(), reason: error.chain() },
+            },
+        };
+        let manifest = Manifest::read(&document, &self.marker().installation, series, id)?;
+        Ok(ManifestRecord { manifest, sha256: document.sha256(), authenticity })
+    }
+
+    /// The manifest that a user's words mean, without reading the others where that is possible.
+    ///
+    /// A backup that signers who are trusted did not sign is never `latest`, and is found by id only with `allow_unsigned`.
+    pub async fn find(
+        &self,
+        selector: &Selector,
+        series: Option<&Series>,
+        label: Option<&Label>,
+        allow_unsigned: bool,
+    ) -> Result<ManifestRecord> {
+        match selector {
+            Selector::Id(prefix) => {
+                let keys = self.catalog_keys(series).await?;
+                let mut found = keys.into_iter().filter(|key| key.is_manifest() && key.id.as_str().starts_with(prefix));
+                let first = found.next().ok_or_else(|| {
+                    Error::new(&codes::BACKUP_NOT_FOUND, format!("no backup's id starts with {prefix}"))
+                })?;
+                if let Some(second) = found.next() {
+                    return Err(Error::new(
+                        &codes::AMBIGUOUS_ID,
+                        format!("{prefix} fits several backups, among them {} and {}", first.id, second.id),
+                    ));
+                }
+                let record = self.read_manifest(&first.series, &first.id).await?;
+                if !allow_unsigned {
+                    record.authenticity.require(&format!("backup {}", record.manifest.id))?;
+                }
+                Ok(record)
+            }
+            Selector::Latest => {
+                let catalog = self.catalog(series).await?;
+                let mut all: BTreeSet<&Series> = catalog.entries.iter().map(|entry| &entry.series).collect();
+                if series.is_none() && all.len() > 1 {
+                    let names: Vec<&str> = all.iter().map(|series| series.as_str()).collect();
+                    return Err(Error::new(&codes::SERIES_REQUIRED, "`latest` of which series?")
+                        .with_hint(format!("say which one with --name: {}", names.join(", "))));
+                }
+                let latest = all.pop_first().and_then(|series| catalog.latest(series, label));
+                latest.cloned().ok_or_else(|| {
+                    let of = series.map_or_else(String::new, |series| format!(" of series {series}"));
+                    Error::new(&codes::BACKUP_NOT_FOUND, format!("there is no backup{of} that can be used"))
+                })
+            }
+        }
+    }
+}
+
+impl Catalog {
+    /// All backups, sorted by series and id.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The names of the series.
+    pub fn series(&self) -> BTreeSet<&Series> {
+        self.entries.iter().map(|entry| &entry.series).collect()
+    }
+
+    /// The newest backup of a series by the time of its snapshot, not later than the store's clock plus five minutes.
+    pub fn latest(&self, series: &Series, label: Option<&Label>) -> Option<&ManifestRecord> {
+        let limit = self.now.saturating_add(CLOCK_TOLERANCE).unwrap_or(self.now);
+        let usable = self.entries.iter().filter(|entry| entry.series == *series).filter_map(Entry::usable);
+        usable
+            .filter(|record| record.manifest.source.snapshot <= limit)
+            .filter(|record| label.is_none_or(|label| record.manifest.label == *label))
+            .max_by_key(|record| (record.manifest.source.snapshot, record.manifest.id.clone()))
+    }
+
+    /// The backup before this one in its series, among those that can be used.
+    pub fn before(&self, record: &ManifestRecord) -> Option<&ManifestRecord> {
+        let manifest = &record.manifest;
+        let series = self.entries.iter().filter(|entry| entry.series == manifest.series);
+        series
+            .filter_map(Entry::usable)
+            .filter(|other| other.manifest.id < manifest.id)
+            .max_by_key(|other| other.manifest.id.clone())
+    }
+
+    /// Backups that others name as their predecessor, and that are gone.
+    pub fn missing(&self) -> Vec<Missing> {
+        let there: BTreeSet<(&Series, &BackupId)> =
+            self.entries.iter().map(|entry| (&entry.series, &entry.id)).collect();
+        let mut missing: BTreeMap<(&Series, &BackupId), &BackupId> = BTreeMap::new();
+        for record in self.entries.iter().filter_map(Entry::usable) {
+            let manifest = &record.manifest;
+            if let Some(previous) = &manifest.previous {
+                let named = (&manifest.series, &previous.id);
+                if !there.contains(&named) {
+                    missing.entry(named).or_insert(&manifest.id);
+                }
+            }
+        }
+        let owned = |((series, id), named_by): ((&Series, &BackupId), &BackupId)| Missing {
+            series: series.clone(),
+            id: id.clone(),
+            named_by: named_by.clone(),
+        };
+        missing.into_iter().map(owned).collect()
+    }
+
+    /// The time by the store's clock when the catalog was listed.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+}

@@ -1,0 +1,5 @@
+//! In-memory implementations and one conformance suite for each trait, for our own tests and for other implementors'.
+//!
+//! What is here panics where a check fails: it is meant for tests alone.
+
+pub mod sink;
