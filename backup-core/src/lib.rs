@@ -22,5 +22,7 @@ pub mod signature;
 pub mod sink;
 pub mod source;
 pub mod target;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use error::{Error, Result};
