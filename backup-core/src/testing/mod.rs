@@ -2,4 +2,5 @@
 //!
 //! What is here panics where a check fails: it is meant for tests alone.
 
+pub mod cipher;
 pub mod sink;
