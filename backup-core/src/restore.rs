@@ -3,11 +3,11 @@
 use crate::cipher::KeyOpener;
 use crate::error::Result;
 use crate::monitor::{Event, Monitor, Silent};
-use crate::names::{Label, PartName, Series};
+use crate::names::PartName;
 use crate::pipeline::PipelineOptions;
 use crate::pipeline::read::PartStream;
 use crate::repository::Repository;
-use crate::repository::catalog::Selector;
+use crate::repository::catalog::{Filter, Selector};
 use crate::repository::stored::OpenBackup;
 use crate::target::{RestorePlan, RestoreReport, Target};
 use std::sync::Arc;
@@ -17,8 +17,7 @@ use std::sync::Arc;
 pub struct ReadRequest<'a> {
     repository: &'a Repository,
     selector: Selector,
-    series: Option<Series>,
-    label: Option<Label>,
+    filter: Filter,
     allow_unsigned: bool,
     opener: Option<Arc<dyn KeyOpener>>,
     options: PipelineOptions,
@@ -31,8 +30,7 @@ impl Repository {
         ReadRequest {
             repository: self,
             selector,
-            series: None,
-            label: None,
+            filter: Filter::default(),
             allow_unsigned: false,
             opener: None,
             options: PipelineOptions::default(),
@@ -42,15 +40,9 @@ impl Repository {
 }
 
 impl ReadRequest<'_> {
-    /// The series, where the selector is `latest`.
-    pub fn series(mut self, series: Option<Series>) -> Self {
-        self.series = series;
-        self
-    }
-
-    /// The label, where the selector is `latest`.
-    pub fn label(mut self, label: Option<Label>) -> Self {
-        self.label = label;
+    /// What `latest` is chosen from.
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filter = filter;
         self
     }
 
@@ -82,10 +74,7 @@ impl ReadRequest<'_> {
     pub async fn open(&self) -> Result<OpenBackup> {
         let step = |doing: &str| self.monitor.event(Event::Step { doing: doing.into() });
         step("find the backup");
-        let record = self
-            .repository
-            .find(&self.selector, self.series.as_ref(), self.label.as_ref(), self.allow_unsigned)
-            .await?;
+        let record = self.repository.find(&self.selector, &self.filter, self.allow_unsigned).await?;
         let stored = self.repository.stored(record).await?;
         step("open its key");
         stored.unseal(self.opener.as_deref(), &self.options, self.monitor.clone()).await

@@ -9,12 +9,11 @@ use crate::cipher::KeyOpener;
 use crate::error::{Error, Result, codes};
 use crate::level::Level;
 use crate::monitor::{Monitor, Silent};
-use crate::names::{Label, Series};
 use crate::pipeline::PipelineOptions;
 use crate::pipeline::budget::MIB;
 use crate::prover::Prover;
 use crate::repository::Repository;
-use crate::repository::catalog::{CLOCK_TOLERANCE, Catalog, Entry, ManifestRecord, Selector};
+use crate::repository::catalog::{CLOCK_TOLERANCE, Catalog, Entry, Filter, ManifestRecord, Selector};
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
@@ -30,8 +29,7 @@ const BACKUPS_AT_ONCE: usize = 4;
 pub struct VerifyRequest<'a> {
     repository: &'a Repository,
     selectors: Vec<Selector>,
-    series: Option<Series>,
-    label: Option<Label>,
+    filter: Filter,
     level: Level,
     max_age: Option<SignedDuration>,
     min_size: Option<u64>,
@@ -48,8 +46,7 @@ impl Repository {
         VerifyRequest {
             repository: self,
             selectors: Vec::new(),
-            series: None,
-            label: None,
+            filter: Filter::default(),
             level: Level::Intact,
             max_age: None,
             min_size: None,
@@ -68,15 +65,9 @@ impl VerifyRequest<'_> {
         self
     }
 
-    /// Only backups of this series.
-    pub fn series(mut self, series: Option<Series>) -> Self {
-        self.series = series;
-        self
-    }
-
-    /// Only backups with this label.
-    pub fn label(mut self, label: Option<Label>) -> Self {
-        self.label = label;
+    /// Only backups that this admits.
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filter = filter;
         self
     }
 
@@ -136,7 +127,7 @@ impl VerifyRequest<'_> {
             )
             .with_hint("the deepest level here is readable"));
         }
-        let catalog = self.repository.catalog(self.series.as_ref()).await?;
+        let catalog = self.repository.catalog(self.filter.series.as_ref()).await?;
         let mut findings = Vec::new();
         let chosen = self.choose(&catalog, &mut findings)?;
         self.judge_catalog(&catalog, &mut findings);
@@ -164,7 +155,7 @@ impl VerifyRequest<'_> {
 
     /// The backups to look at. Those that cannot be read are looked at too: they fail.
     fn choose<'c>(&self, catalog: &'c Catalog, findings: &mut Vec<Finding>) -> Result<Vec<&'c Entry>> {
-        let labelled = |entry: &&Entry| match (&self.label, &entry.record) {
+        let labelled = |entry: &&Entry| match (&self.filter.label, &entry.record) {
             (Some(label), Ok(record)) => record.manifest.label == *label,
             _ => true,
         };
@@ -187,7 +178,7 @@ impl VerifyRequest<'_> {
                         return Err(Error::new(&codes::SERIES_REQUIRED, "`latest` of which series?")
                             .with_hint(format!("say which one with --name: {}", names.join(", "))));
                     }
-                    let latest = series.first().and_then(|series| catalog.latest(series, self.label.as_ref()));
+                    let latest = series.first().and_then(|series| catalog.latest(series, &self.filter));
                     let Some(latest) = latest else {
                         findings.push(
                             Finding::failure("no_backups", "there is no backup here that can be used")
@@ -261,7 +252,7 @@ impl VerifyRequest<'_> {
         let by_id = self.selectors.iter().any(|selector| *selector != Selector::Latest);
         let max_age = self.max_age.or_else(|| (!by_id).then_some(DEFAULT_MAX_AGE));
         for series in catalog.series() {
-            match catalog.latest(series, self.label.as_ref()) {
+            match catalog.latest(series, &self.filter) {
                 Some(newest) => self.judge_newest(catalog, newest, max_age, now, findings),
                 None if by_id => {}
                 None => findings.push(
