@@ -3,3 +3,5 @@
 //! What is here panics where a check fails: it is meant for tests alone.
 
 pub mod sink;
+pub mod source;
+pub mod target;
