@@ -8,7 +8,6 @@ use crate::source::PartReader;
 use async_trait::async_trait;
 use rustix::process::Pid;
 use std::process::{ChildStdout, Command};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
