@@ -1,0 +1,29 @@
+//! Every error code that this crate raises.
+
+/// The codes that backup-postgres raises, beside those of backup-core.
+pub mod codes {
+    backup_core::codes! {
+        /// No database was named: no URL, no variable, no service.
+        DATABASE_NOT_CONFIGURED = "database_not_configured", permanent, "name the database with --database or DATABASE_URL (docs/postgres.md lists all ways)";
+        /// A connection setting that libpq knows cannot be honoured by both our connection and PostgreSQL's programs.
+        UNSUPPORTED_CONNECTION_SETTING = "unsupported_connection_setting", permanent, "remove the setting, or choose another way to connect (docs/postgres.md)";
+        /// The server could not be reached, or takes no connections at the moment.
+        DATABASE_UNREACHABLE = "database_unreachable", transient, "check host, port and network, and that the server runs";
+        /// The server did not accept the role or its password, or lets nobody in from here.
+        AUTHENTICATION_FAILED = "authentication_failed", permanent, "check user and password, and the server's pg_hba.conf";
+        /// There is no such database on the server, or the role may not connect to it.
+        DATABASE_NOT_FOUND = "database_not_found", permanent, "check the database's name; `psql -l` lists those that exist";
+        /// TLS could not be agreed on, or the server's certificate was not accepted.
+        TLS_FAILED = "tls_failed", permanent, "check sslmode and sslrootcert (docs/postgres.md)";
+        /// A query of ours failed on the server.
+        QUERY_FAILED = "query_failed", permanent, "see the cause";
+        /// The connection broke in the middle.
+        CONNECTION_LOST = "connection_lost", transient, "check the network and the server's log, then run it again";
+        /// PostgreSQL's programs were not found in a version that fits the server.
+        TOOLS_NOT_FOUND = "tools_not_found", permanent, "install PostgreSQL's client programs of the server's major version, or name their folder with PG_BINDIR";
+        /// The connection goes through a pooler that gives every transaction another server connection.
+        TRANSACTION_POOLER = "transaction_pooler", permanent, "use the direct connection, or the pooler's session mode";
+        /// The login cannot read everything that belongs into the backup.
+        UNREADABLE_OBJECTS = "unreadable_objects", permanent, "run the statements that are named as the objects' owner or a superuser, or leave the objects out with --skip-unreadable";
+    }
+}
