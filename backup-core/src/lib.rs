@@ -5,12 +5,15 @@
 //! - the four traits: [`source::Source`], [`sink::Sink`], [`cipher::Cipher`], [`retention::RetentionPolicy`];
 //! - beside them: [`target::Target`], [`signature::Signer`], [`signature::TrustPolicy`], [`prover::Prover`],
 //!   [`monitor::Monitor`];
+//! - sources and targets that need no database: [`general`]; programs as streams of bytes: [`command`];
 //! - every error code of this crate: [`error::codes`].
 
 pub mod backup;
 pub mod cipher;
+pub mod command;
 pub mod digest;
 pub mod error;
+pub mod general;
 pub mod id;
 pub mod key;
 pub mod level;

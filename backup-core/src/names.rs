@@ -93,6 +93,12 @@ impl Default for Label {
 }
 
 impl PartName {
+    /// A name that is known to be valid.
+    pub(crate) fn known(name: &'static str) -> Self {
+        debug_assert!(PartName::new(name).is_ok());
+        PartName(name.into())
+    }
+
     /// The sealed list of everything in the backup: the one part that backproof writes itself.
     pub fn contents() -> Self {
         PartName("contents".into())

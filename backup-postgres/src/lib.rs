@@ -1,6 +1,22 @@
 //! PostgreSQL for backproof: connections, the preflight, dumps, archives and restores.
+//!
+//! Where to find things:
+//!
+//! - how a database is reached, from URLs, variables, service and password files: [`connection`];
+//! - TLS, as libpq's `sslmode` means it: [`tls`];
+//! - which `pg_dump` is run: [`tools`];
+//! - all SQL that asks the catalogs: `queries` and the files of `sql/`;
+//! - pg_dump's archive format: [`archive`]; backing up: [`dump`]; restoring: [`restore`]; checking what is read: [`prover`];
+//! - every error code of this crate: [`error::codes`].
 
 pub mod archive;
+pub mod connection;
 pub mod error;
+mod queries;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod tls;
+pub mod tools;
+
+pub use connection::{Connection, Env, Session};
+pub use tools::Tools;

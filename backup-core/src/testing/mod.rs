@@ -4,3 +4,5 @@
 
 pub mod cipher;
 pub mod sink;
+pub mod source;
+pub mod target;

@@ -1,0 +1,95 @@
+//! The environment in which PostgreSQL's programs connect just as we do.
+
+use super::{Connection, NOWHERE, string::write_key_values};
+use secrecy::ExposeSecret;
+use std::process::Command;
+
+impl Connection {
+    /// Makes this command connect as these settings say, through its environment alone. All of libpq's own variables are removed first, so
+    /// that nothing else has a say. Nothing secret is in the arguments; pass [`Connection::argument`] where a program needs `-d`.
+    ///
+    /// For a tokio command: `connection.apply(command.as_std_mut())`.
+    pub fn apply(&self, command: &mut Command) {
+        for (name, _) in std::env::vars_os() {
+            // DATABASE_URL and the like mean nothing to the programs, and may hold a password that is not theirs to know.
+            let name = name.to_string_lossy();
+            if name.starts_with("PG") || name.starts_with("POSTGRES_") || SECRETS.contains(&name.as_ref()) {
+                command.env_remove(&*name);
+            }
+        }
+        // Their messages are read by people and, in part, by us: always in English.
+        command.env("LC_ALL", "C").env_remove("LANGUAGE");
+        for (name, value) in self.environment() {
+            command.env(name, value);
+        }
+    }
+
+    /// What to give as `-d` (or `--dbname`) to the programs that need it: the database and what no variable can say. Nothing secret.
+    pub fn argument(&self) -> String {
+        let mut pairs = vec![("dbname", self.database.clone())];
+        if self.keep_alive.off {
+            pairs.push(("keepalives", "0".into()));
+        }
+        pairs.extend(self.keep_alive.idle.map(|n| ("keepalives_idle", n.to_string())));
+        pairs.extend(self.keep_alive.interval.map(|n| ("keepalives_interval", n.to_string())));
+        pairs.extend(self.keep_alive.count.map(|n| ("keepalives_count", n.to_string())));
+        pairs.extend(self.keep_alive.user_timeout.map(|n| ("tcp_user_timeout", n.to_string())));
+        write_key_values(pairs)
+    }
+
+    /// The variables. The value of `PGPASSWORD` is secret.
+    fn environment(&self) -> Vec<(String, String)> {
+        let mut variables: Vec<(String, String)> = Vec::new();
+        let mut set = |name: &str, value: String| variables.push((name.to_owned(), value));
+        let join = |parts: Vec<String>| parts.join(",");
+        set("PGHOST", join(self.endpoints.iter().map(|endpoint| endpoint.host.clone()).collect()));
+        if self.endpoints.iter().any(|endpoint| endpoint.address.is_some()) {
+            let addresses =
+                self.endpoints.iter().map(|endpoint| endpoint.address.map(|a| a.to_string()).unwrap_or_default());
+            set("PGHOSTADDR", join(addresses.collect()));
+        }
+        set("PGPORT", join(self.endpoints.iter().map(|endpoint| endpoint.port.to_string()).collect()));
+        set("PGUSER", self.user.clone());
+        set("PGDATABASE", self.database.clone());
+        let password = match self.endpoints.as_slice() {
+            [endpoint] => self.password_for(endpoint),
+            _ => self.password.clone(),
+        };
+        match (&password, &self.passfile) {
+            (Some(password), _) => {
+                set("PGPASSWORD", password.expose_secret().to_owned());
+                set("PGPASSFILE", NOWHERE.into());
+            }
+            (None, Some(file)) => set("PGPASSFILE", file.to_string_lossy().into_owned()),
+            (None, None) => set("PGPASSFILE", NOWHERE.into()),
+        }
+        set("PGSERVICEFILE", NOWHERE.into());
+        set("PGSYSCONFDIR", NOWHERE.into());
+        set("PGAPPNAME", self.application_name.clone());
+        set("PGCHANNELBINDING", self.channel_binding.clone());
+        set("PGCONNECT_TIMEOUT", self.connect_timeout.map_or(0, |limit| limit.as_secs()).to_string());
+        set("PGGSSENCMODE", "disable".into());
+        if self.target != super::Target::Any {
+            set("PGTARGETSESSIONATTRS", self.target.name().into());
+        }
+        if self.shuffled {
+            set("PGLOADBALANCEHOSTS", "random".into());
+        }
+        for (name, value) in self.tls.environment() {
+            set(name, value);
+        }
+        let more_options =
+            self.program_settings.iter().filter(|(name, _)| name == "PGOPTIONS").map(|(_, value)| value.as_str());
+        let options: Vec<&str> = self.options.as_deref().into_iter().chain(more_options).collect();
+        if !options.is_empty() {
+            set("PGOPTIONS", options.join(" "));
+        }
+        for (name, value) in self.program_settings.iter().filter(|(name, _)| name != "PGOPTIONS") {
+            set(name, value.clone());
+        }
+        variables
+    }
+}
+
+/// Variables of ours that can hold a password.
+const SECRETS: [&str; 4] = ["DATABASE_URL", "SUPABASE_DB_URL", "SUPABASE_SERVICE_KEY", "SUPABASE_SERVICE_ROLE_KEY"];
