@@ -15,6 +15,7 @@ pub mod key;
 pub mod monitor;
 pub mod names;
 pub mod pipeline;
+pub mod probe;
 pub mod prover;
 pub mod repository;
 pub mod retention;
