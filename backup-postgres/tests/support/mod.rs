@@ -76,8 +76,8 @@ pub fn contents(cluster: &Cluster, database: &str) -> Vec<(String, String)> {
         schema.lines().filter(|line| !line.contains("restrict ")).map(|line| format!("{line}\n")).collect();
     let tables = cluster.psql(
         database,
-        "SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE c.relkind IN ('r', 'm', 'S') AND c.relispopulated AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY 1::text",
+        "SELECT format(CASE relkind WHEN 'S' THEN '(SELECT last_value, is_called FROM %I.%I)' ELSE '%I.%I' END, n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+         WHERE c.relkind IN ('r', 'm', 'S') AND c.relispopulated AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY 1",
     );
     let mut all = vec![("schema".to_owned(), schema)];
     for table in tables.lines() {
@@ -89,12 +89,24 @@ pub fn contents(cluster: &Cluster, database: &str) -> Vec<(String, String)> {
     all
 }
 
+/// Compares what [`contents`] gave, and tells the first line that differs.
+pub fn assert_same(expected: &[(String, String)], found: &[(String, String)]) {
+    let names = |all: &[(String, String)]| all.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(expected), names(found));
+    for ((name, expected), (_, found)) in expected.iter().zip(found) {
+        for (line, (expected, found)) in expected.lines().zip(found.lines()).enumerate() {
+            assert!(expected == found, "{name}, line {line}:\n{expected}\n{found}");
+        }
+        assert_eq!(expected.lines().count(), found.lines().count(), "lines of {name}");
+    }
+}
+
 /// The properties of a database that ALTER DATABASE, GRANT and COMMENT give it, the name left out.
 pub fn properties(cluster: &Cluster, database: &str) -> String {
     cluster.psql(
         "postgres",
         &format!(
-            "SELECT datdba::regrole, pg_encoding_to_char(encoding), datcollate, datctype, datistemplate, datallowconn, datconnlimit,
+            "SELECT datdba::regrole::text, pg_encoding_to_char(encoding), datcollate, datctype, datistemplate, datallowconn, datconnlimit,
                     replace(datacl::text, d.datname, 'NAME'), replace(shobj_description(oid, 'pg_database'), d.datname, 'NAME')
              FROM pg_database d WHERE datname = '{database}'
              UNION ALL
