@@ -9,7 +9,6 @@ use backup_core::general::{CommandSource, FileSource};
 use backup_core::names::Series;
 use backup_core::source::Source;
 use backup_core::{Error, Result};
-use backup_postgres::{PgDump, PgDumpOptions};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -66,14 +65,7 @@ fn source(context: &Context, args: &BackupArgs) -> Result<Arc<dyn Source>> {
     for warning in connection.warnings() {
         context.output.warning(warning);
     }
-    let mut options = PgDumpOptions::default();
-    options.skip_unreadable = args.skip_unreadable || settings.skip_unreadable;
-    options.role_passwords = args.role_passwords;
-    options.bindir = settings.pg_bindir.clone();
-    if let Some(timeout) = settings.lock_wait_timeout {
-        options.lock_wait_timeout = timeout;
-    }
-    Ok(Arc::new(PgDump::new(connection).options(options)))
+    todo!()
 }
 
 fn print(context: &Context, series: &Series, report: &BackupReport) -> Result<()> {
