@@ -207,7 +207,7 @@ async fn credentials(builder: AmazonS3Builder, r2: bool, options: &StoreOptions)
     const R2_KEYS: [&str; 2] = ["R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"];
     let env = &options.env;
     if r2 && env.first(&R2_KEYS).is_some() {
-        return Ok((keys(builder, env, R2_KEYS, None)?, false));
+        return Ok((keys(builder, env, R2_KEYS, env.get("R2_SESSION_TOKEN"))?, false));
     }
     if env.first(&AWS_KEYS).is_some() {
         return Ok((keys(builder, env, AWS_KEYS, env.get("AWS_SESSION_TOKEN"))?, false));
