@@ -99,3 +99,14 @@ async fn every_kind_at_once() {
         key_conformance(&sealer, &opener, &stranger).await;
     }
 }
+
+/// Programs spawn these on runtimes with several threads.
+#[test]
+fn futures_can_move_between_threads() {
+    fn moves<T: Send>(_: T) {}
+    let options = options();
+    moves(Recipients::parse(&[], &options));
+    moves(Identities::new().file("absent"));
+    moves(backup_crypto::SshSigner::from_file("absent", std::sync::Arc::new(backup_crypto::NoPrompt)));
+    moves(backup_crypto::TrustedSigners::from_file("absent", &jiff::tz::TimeZone::UTC));
+}
