@@ -6,7 +6,7 @@
 //! - TLS, as libpq's `sslmode` means it: [`tls`];
 //! - which `pg_dump` is run: [`tools`];
 //! - what is checked before a dump: [`preflight`] (its recipe is [`preflight::prepare`]), [`pooler`], [`settings`], [`server`];
-//! - roles and tablespaces: [`globals`];
+//! - roles and tablespaces: [`globals()`];
 //! - all SQL that asks the catalogs: `queries` and the files of `sql/`;
 //! - pg_dump's archive format: [`archive`]; backing up: [`dump`]; restoring: [`restore`]; checking what is read: [`prover`];
 //! - every error code of this crate: [`error::codes`].

@@ -320,3 +320,22 @@ async fn facts_of_the_server() {
     assert_eq!(facts.invalid_indexes, ["public.broken"]);
     assert!(facts.size > 1_000_000 && !facts.in_recovery);
 }
+
+#[tokio::test]
+async fn a_standby_has_no_rows_of_unlogged_tables() {
+    let mut cluster = Cluster::options().role(ROLE, "x").start();
+    cluster.psql(
+        "postgres",
+        &format!("GRANT pg_read_all_data TO {QUOTED}; CREATE TABLE logged (a int); INSERT INTO logged VALUES (1)"),
+    );
+    cluster.psql("postgres", "CREATE UNLOGGED TABLE passing (a int); INSERT INTO passing VALUES (1)");
+    assert!(dump(&cluster, &check(&cluster, "postgres").await.unwrap()).await.unwrap().contains("COPY public.passing"));
+    cluster.become_standby();
+    let error = check(&cluster, "postgres").await.unwrap_err();
+    assert!(error.to_string().contains("unlogged table public.passing: the server is a standby"), "{error}");
+    let prepared = skipping(&cluster, "postgres").await;
+    assert!(prepared.facts.in_recovery);
+    assert_eq!(names(&prepared.preflight.left_out, "unlogged table"), ["public.passing"]);
+    let script = dump(&cluster, &prepared).await.unwrap();
+    assert!(script.contains("COPY public.logged") && !script.contains("COPY public.passing"));
+}
