@@ -141,6 +141,7 @@ impl Cipher for Plain {
     }
 
     fn open(&self, sealed: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<()> {
+        out.clear();
         if sealed.len() > limit {
             return Err(crate::error::Error::new(
                 &crate::error::codes::DECRYPT_FAILED,

@@ -16,11 +16,14 @@ pub mod error;
 pub mod general;
 pub mod id;
 pub mod key;
+pub mod level;
 pub mod monitor;
 pub mod names;
 pub mod pipeline;
+pub mod probe;
 pub mod prover;
 pub mod repository;
+pub mod restore;
 pub mod retention;
 pub mod signature;
 pub mod sink;
@@ -28,5 +31,6 @@ pub mod source;
 pub mod target;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod verify;
 
 pub use error::{Error, Result};

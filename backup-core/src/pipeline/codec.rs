@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn segments_of_all_sizes_come_back() {
         for len in [0, 1, 127 * 1024, 128 * 1024 - 1, 128 * 1024, 128 * 1024 + 1, 1 << 20] {
-            let plain: Vec<u8> = (0..len).map(|i| (i * i >> 7) as u8).collect();
+            let plain: Vec<u8> = (0..len).map(|i| ((i * i) >> 7) as u8).collect();
             round_trip(&plain, Compression::Zstd);
             round_trip(&plain, Compression::None);
         }

@@ -134,6 +134,25 @@ impl std::fmt::Display for Selector {
     }
 }
 
+/// Which backups `latest` is chosen from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this series; required where there are several.
+    pub series: Option<Series>,
+    /// With this label.
+    pub label: Option<Label>,
+    /// With a snapshot taken before this time.
+    pub before: Option<Timestamp>,
+}
+
+impl Filter {
+    fn admits(&self, manifest: &Manifest) -> bool {
+        self.series.as_ref().is_none_or(|series| manifest.series == *series)
+            && self.label.as_ref().is_none_or(|label| manifest.label == *label)
+            && self.before.is_none_or(|before| manifest.source.snapshot < before)
+    }
+}
+
 impl Repository {
     /// Lists the backups of all series, or of one.
     pub async fn catalog(&self, series: Option<&Series>) -> Result<Catalog> {
@@ -188,13 +207,8 @@ impl Repository {
     /// The manifest that a user's words mean, without reading the others where that is possible.
     ///
     /// A backup that signers who are trusted did not sign is never `latest`, and is found by id only with `allow_unsigned`.
-    pub async fn find(
-        &self,
-        selector: &Selector,
-        series: Option<&Series>,
-        label: Option<&Label>,
-        allow_unsigned: bool,
-    ) -> Result<ManifestRecord> {
+    pub async fn find(&self, selector: &Selector, filter: &Filter, allow_unsigned: bool) -> Result<ManifestRecord> {
+        let series = filter.series.as_ref();
         match selector {
             Selector::Id(prefix) => {
                 let keys = self.catalog_keys(series).await?;
@@ -222,7 +236,7 @@ impl Repository {
                     return Err(Error::new(&codes::SERIES_REQUIRED, "`latest` of which series?")
                         .with_hint(format!("say which one with --name: {}", names.join(", "))));
                 }
-                let latest = all.pop_first().and_then(|series| catalog.latest(series, label));
+                let latest = all.pop_first().and_then(|series| catalog.latest(series, filter));
                 latest.cloned().ok_or_else(|| {
                     let of = series.map_or_else(String::new, |series| format!(" of series {series}"));
                     Error::new(&codes::BACKUP_NOT_FOUND, format!("there is no backup{of} that can be used"))
@@ -244,12 +258,12 @@ impl Catalog {
     }
 
     /// The newest backup of a series by the time of its snapshot, not later than the store's clock plus five minutes.
-    pub fn latest(&self, series: &Series, label: Option<&Label>) -> Option<&ManifestRecord> {
+    pub fn latest(&self, series: &Series, filter: &Filter) -> Option<&ManifestRecord> {
         let limit = self.now.saturating_add(CLOCK_TOLERANCE).unwrap_or(self.now);
         let usable = self.entries.iter().filter(|entry| entry.series == *series).filter_map(Entry::usable);
         usable
             .filter(|record| record.manifest.source.snapshot <= limit)
-            .filter(|record| label.is_none_or(|label| record.manifest.label == *label))
+            .filter(|record| filter.admits(&record.manifest))
             .max_by_key(|record| (record.manifest.source.snapshot, record.manifest.id.clone()))
     }
 

@@ -15,7 +15,7 @@ pub const MAX_DEPTH: usize = 32;
 /// A duplicate key is refused because two readers could take different values from it (RFC 8259, section 4).
 pub fn parse<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T> {
     check(bytes)
-        .and_then(|()| Ok(serde_json::from_slice(bytes)?))
+        .and_then(|()| serde_json::from_slice(bytes))
         .map_err(|error| Error::new(&codes::INVALID_DOCUMENT, format!("{what} is not valid")).with_source(error))
 }
 

@@ -7,7 +7,8 @@ pub mod json;
 pub mod layout;
 pub mod manifest;
 pub mod marker;
-pub mod restore_md;
+pub(crate) mod restore_md;
+pub mod stored;
 pub mod sums;
 
 use crate::error::{Error, Result, codes};

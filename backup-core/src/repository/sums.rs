@@ -30,27 +30,33 @@ pub fn write<'a>(sums: impl Iterator<Item = (std::borrow::Cow<'a, str>, u64, Sha
     text.into_bytes()
 }
 
-/// Reads a SHA256SUMS line by line, and takes nothing that [`write`] would not have written.
+/// Reads a SHA256SUMS entry by entry, and takes nothing that [`write`] would not have written.
 pub fn read<'a>(bytes: &'a [u8], what: &'a str) -> impl Iterator<Item = Result<Sum>> + 'a {
-    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
-    let mut failed = false;
+    let mut rest = bytes;
     std::iter::from_fn(move || {
-        if failed {
+        if rest.is_empty() {
             return None;
         }
-        let comment = lines.next()?;
-        let sum = parse(comment, lines.next());
-        failed = sum.is_none();
-        Some(
-            sum.ok_or_else(|| Error::new(&codes::INVALID_DOCUMENT, format!("{what} is not a list of sums with sizes"))),
-        )
+        let (sum, read) = first(rest, what);
+        rest = if sum.is_ok() { &rest[read..] } else { &[] };
+        Some(sum)
     })
 }
 
-fn parse(comment: &[u8], line: Option<&[u8]>) -> Option<Sum> {
+/// The first entry, and how many bytes it takes.
+pub(crate) fn first(bytes: &[u8], what: &str) -> (Result<Sum>, usize) {
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    let (comment, line) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+    let sum = parse(comment, line);
+    let sum =
+        sum.ok_or_else(|| Error::new(&codes::INVALID_DOCUMENT, format!("{what} is not a list of sums with sizes")));
+    (sum, comment.len() + line.len())
+}
+
+fn parse(comment: &[u8], line: &[u8]) -> Option<Sum> {
     let text = |line: &'_ [u8]| Some(std::str::from_utf8(line.strip_suffix(b"\n")?).ok()?.to_owned());
     let comment = text(comment)?;
-    let line = text(line?)?;
+    let line = text(line)?;
     let (bytes, name) = comment.strip_prefix("# ")?.split_once(' ')?;
     let (sha256, same) = line.split_once("  ")?;
     let sum = Sum { name: name.to_owned(), bytes: bytes.parse().ok()?, sha256: sha256.parse().ok()? };

@@ -2,6 +2,7 @@
 //!
 //! What is here panics where a check fails: it is meant for tests alone.
 
+pub mod cipher;
 pub mod sink;
 pub mod source;
 pub mod target;
