@@ -9,6 +9,7 @@ use backup_core::general::{CommandSource, FileSource};
 use backup_core::names::Series;
 use backup_core::source::Source;
 use backup_core::{Error, Result};
+use backup_postgres::PgDump;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -65,7 +66,16 @@ fn source(context: &Context, args: &BackupArgs) -> Result<Arc<dyn Source>> {
     for warning in connection.warnings() {
         context.output.warning(warning);
     }
-    todo!()
+    let mut source = PgDump::new(connection)
+        .skip_unreadable(args.skip_unreadable || settings.skip_unreadable)
+        .role_passwords(args.role_passwords);
+    if let Some(folder) = &settings.pg_bindir {
+        source = source.tools(folder);
+    }
+    if let Some(limit) = settings.lock_wait_timeout {
+        source = source.lock_timeout(limit);
+    }
+    Ok(Arc::new(source))
 }
 
 fn print(context: &Context, series: &Series, report: &BackupReport) -> Result<()> {
