@@ -4,7 +4,7 @@ use crate::cipher::{KeyFile, KeySealer, NewKey};
 use crate::digest::Sha256;
 use crate::error::{Error, Result, codes};
 use crate::id::BackupId;
-use crate::monitor::{Event, Monitor, Silent};
+use crate::monitor::{Event, Monitor, Recorder, Silent};
 use crate::names::{Label, PartName, Series};
 use crate::pipeline::PipelineOptions;
 use crate::pipeline::silence::Silence;
@@ -35,7 +35,7 @@ pub struct BackupRequest<'a> {
     sealer: Option<Arc<dyn KeySealer>>,
     signer: Option<Arc<dyn Signer>>,
     options: PipelineOptions,
-    monitor: Arc<dyn Monitor>,
+    monitor: Arc<Recorder>,
     cancel: CancellationToken,
 }
 
@@ -47,7 +47,7 @@ pub struct BackupReport {
     pub manifest: Manifest,
     /// SHA-256 of the manifest's JSON.
     pub sha256: Sha256,
-    /// What needs attention: things left out, a clock that is off, what could not be confirmed.
+    /// What needs attention: things left out, a clock that is off, what could not be confirmed. The monitor was told, too.
     pub warnings: Vec<String>,
 }
 
@@ -62,7 +62,7 @@ impl Repository {
             sealer: None,
             signer: None,
             options: PipelineOptions::default(),
-            monitor: Arc::new(Silent),
+            monitor: Recorder::new(Arc::new(Silent)),
             cancel: CancellationToken::new(),
         }
     }
@@ -95,7 +95,7 @@ impl BackupRequest<'_> {
 
     /// Who is told about progress.
     pub fn monitor(mut self, monitor: Arc<dyn Monitor>) -> Self {
-        self.monitor = monitor;
+        self.monitor = Recorder::new(monitor);
         self
     }
 
@@ -134,7 +134,6 @@ impl BackupRequest<'_> {
         sealer: &dyn KeySealer,
         folder: &mut Option<BackupFolder>,
     ) -> Result<BackupReport> {
-        let mut warnings = Vec::new();
         let silence = Arc::new(Silence::begin(started));
 
         // 1. The snapshot gives the backup its id, and the id its key.
@@ -151,7 +150,7 @@ impl BackupRequest<'_> {
         let steps = snapshot.restore_steps();
         snapshot.finish().await?;
         if left_out > 0 {
-            warnings.push(format!(
+            self.monitor.warn(format!(
                 "{left_out} things could not be captured; `backproof show {id}` names them to holders of an identity"
             ));
         }
@@ -188,12 +187,12 @@ impl BackupRequest<'_> {
         self.put(folder, &mut files, layout::SUMS, bytes).await?;
 
         // 7. Every object is there, in its size.
-        self.confirm(folder, &files, &parts, &mut warnings).await?;
+        self.confirm(folder, &files, &parts).await?;
 
         // 8. The manifest makes it a backup.
         self.step("publish");
         silence.check(Timestamp::now())?;
-        self.publish(manifest, warnings).await
+        self.publish(manifest).await
     }
 
     /// Writes every part of the snapshot, and `contents` last.
@@ -327,7 +326,6 @@ impl BackupRequest<'_> {
         folder: &BackupFolder,
         files: &BTreeMap<String, (u64, Sha256)>,
         parts: &[WrittenPart],
-        warnings: &mut Vec<String>,
     ) -> Result<()> {
         if self.repository.is_write_only() {
             return Ok(());
@@ -336,7 +334,7 @@ impl BackupRequest<'_> {
         let listing: Result<Vec<_>> = self.repository.sink().list(folder.as_str()).try_collect().await;
         let listing = match listing {
             Err(error) if error.is(&codes::ACCESS_DENIED) => {
-                warnings.push(
+                self.monitor.warn(
                     "the store does not let this host list, so what was stored could not be confirmed by a listing"
                         .into(),
                 );
@@ -374,13 +372,13 @@ impl BackupRequest<'_> {
     }
 
     /// Writes the manifest, last of all.
-    async fn publish(&self, mut manifest: Manifest, mut warnings: Vec<String>) -> Result<BackupReport> {
+    async fn publish(&self, mut manifest: Manifest) -> Result<BackupReport> {
         let key = layout::manifest(&self.series, &manifest.id)?;
         manifest.finished = Timestamp::now();
         let (now, stores_own) = self.repository.now();
         let skew = manifest.finished.duration_since(now);
         if stores_own && skew.abs() > crate::repository::catalog::CLOCK_TOLERANCE {
-            warnings.push(format!("this machine's clock and the store's differ by {} seconds", skew.as_secs()));
+            self.monitor.warn(format!("this machine's clock and the store's differ by {} seconds", skew.as_secs()));
         }
         let (bytes, sha256) = document::write(DocumentKind::Manifest, &manifest, self.signer.as_deref()).await?;
         let bytes = Bytes::from(bytes);
@@ -396,7 +394,7 @@ impl BackupRequest<'_> {
                 return Err(error.context("publish the manifest"));
             }
         }
-        Ok(BackupReport { manifest, sha256, warnings })
+        Ok(BackupReport { manifest, sha256, warnings: self.monitor.warnings() })
     }
 
     /// Removes what was stored of a backup that is not going to be published; what cannot be removed is swept later.

@@ -41,12 +41,12 @@ pub(super) async fn run(context: &Context, args: &BackupArgs) -> Result<u8> {
     let report = request.run().await?;
     print(context, &series, &report)?;
     if !signed {
-        context.output.notice("not signed: whoever can write to the store could put another backup in its place (`keygen --signing`)");
+        context.output.notice(
+            "not signed: whoever can write to the store could put another backup in its place (`keygen --signing`)",
+        );
     }
-    for warning in &report.warnings {
-        context.output.warning(warning);
-    }
-    Ok(if report.warnings.is_empty() { 0 } else { 1 })
+    // The monitor has printed the warnings.
+    Ok(u8::from(!report.warnings.is_empty()))
 }
 
 fn source(context: &Context, args: &BackupArgs) -> Result<Arc<dyn Source>> {
@@ -62,9 +62,6 @@ fn source(context: &Context, args: &BackupArgs) -> Result<Arc<dyn Source>> {
         context.output.warning(
             "the password in --database can be seen by others on this machine; use DATABASE_URL, PGPASSFILE or ~/.pgpass",
         );
-    }
-    for warning in connection.warnings() {
-        context.output.warning(warning);
     }
     let mut source = PgDump::new(connection)
         .skip_unreadable(args.skip_unreadable || settings.skip_unreadable)

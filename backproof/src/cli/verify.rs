@@ -23,7 +23,8 @@ pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<u8> {
     let repository = settings.repository().await?;
     let local = repository.sink().is_local();
     if (args.local_only && !local) || (args.cloud_only && local) {
-        let (wanted, flag) = if local { ("in an object store", "--cloud-only") } else { ("on this machine", "--local-only") };
+        let (wanted, flag) =
+            if local { ("in an object store", "--cloud-only") } else { ("on this machine", "--local-only") };
         return Err(Error::new(&codes::NO_EFFECT, format!("{flag}: no repository {wanted} is configured")));
     }
     let mut filter = Filter::default();
