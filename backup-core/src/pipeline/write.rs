@@ -183,7 +183,7 @@ fn worker_died(error: tokio::task::JoinError) -> Error {
 
 impl Shared {
     async fn store(self: Arc<Self>, key: crate::key::ObjectKey, plain: Buffer) -> Result<SegmentRecord> {
-        let (record, sealed) = {
+        let (record, mut sealed) = {
             let _worker =
                 self.workers.acquire().await.map_err(|_| Error::new(&codes::CANCELLED, "the pipeline was closed"))?;
             let sealed = self.sealed.take().await?;
@@ -191,6 +191,8 @@ impl Shared {
             let encoding = tokio::task::spawn_blocking(move || shared.encode(plain, sealed));
             encoding.await.map_err(worker_died)??
         };
+        // Held until the put ends, whatever the sink does with the bytes.
+        let _permit = sealed.take_permit();
         let put = self.sink.create_or_same_as(&key, Bytes::from_owner(sealed), record.stored_hash);
         match tokio::time::timeout(self.max_stall, put).await {
             Ok(stored) => stored.map_err(|error| error.context(format_args!("store {key}")))?,
