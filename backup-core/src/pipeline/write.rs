@@ -84,6 +84,12 @@ impl Pipeline {
                 filled = reader.fill(&mut buffer.data) => filled?,
                 failed = writer.failed() => return Err(failed),
             }
+            if buffer.data.capacity() != full {
+                return Err(Error::new(
+                    &codes::SOURCE_FAILED,
+                    format!("the source of {} gave another buffer back than it was to fill", writer.name),
+                ));
+            }
             let last = buffer.data.len() < full;
             if !(last && buffer.data.is_empty() && writer.next > 0) {
                 writer.submit(buffer).await?;
