@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_util::task::TaskTracker;
 
 /// Cuts, seals and stores the parts of one backup, within one memory budget.
 #[derive(Clone)]
@@ -32,6 +33,8 @@ struct Shared {
     level: i32,
     max_stall: Duration,
     silence: Arc<Silence>,
+    /// Knows when aborted uploads have really ended.
+    uploads: TaskTracker,
     plain: Arc<Pool>,
     sealed: Arc<Pool>,
     workers: Semaphore,
@@ -47,6 +50,7 @@ impl Pipeline {
         options: &PipelineOptions,
         monitor: Arc<dyn Monitor>,
         silence: Arc<Silence>,
+        uploads: TaskTracker,
     ) -> Result<Self> {
         let segment = options.segment_bytes as usize;
         let sealed = cipher.max_sealed_len(max_compressed_len(segment, options.compression));
@@ -61,6 +65,7 @@ impl Pipeline {
             level: options.level,
             max_stall: options.max_stall,
             silence,
+            uploads,
             plain: Pool::new(budget.plain, segment),
             sealed: Pool::new(budget.sealed, sealed),
             workers: Semaphore::new(budget.workers),
@@ -130,7 +135,8 @@ impl PartWriter {
         self.next += 1;
         let key = self.shared.folder.segment(&self.name, number, &self.ending())?;
         let shared = self.shared.clone();
-        self.tasks.spawn(async move { Ok((number, shared.store(key, buffer).await?)) });
+        let upload = async move { Ok((number, shared.store(key, buffer).await?)) };
+        self.tasks.spawn(self.shared.uploads.track_future(upload));
         Ok(())
     }
 
