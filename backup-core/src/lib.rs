@@ -20,6 +20,7 @@ pub mod level;
 pub mod monitor;
 pub mod names;
 pub mod pipeline;
+pub mod probe;
 pub mod prover;
 pub mod repository;
 pub mod restore;

@@ -93,9 +93,9 @@ impl Default for Label {
 }
 
 impl PartName {
-    /// A name that is known to be valid.
-    pub(crate) fn known(name: &'static str) -> Self {
-        debug_assert!(PartName::new(name).is_ok());
+    /// A name that is written in the program itself, and so known to be valid; debug builds check it.
+    pub fn from_static(name: &'static str) -> Self {
+        debug_assert!(PartName::new(name).is_ok(), "{name} is not a part's name");
         PartName(name.into())
     }
 

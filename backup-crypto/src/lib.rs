@@ -3,6 +3,9 @@
 //! - Segments: [`AgeCipher`] and [`OpenpgpCipher`], both [`Cipher`](backup_core::cipher::Cipher)s.
 //! - Whom backups are sealed to: [`Recipients`], a [`KeySealer`](backup_core::cipher::KeySealer).
 //! - Who opens them: [`Identities`], a [`KeyOpener`](backup_core::cipher::KeyOpener).
+//! - Making keys: [`keygen`], and [`paper`], their form to keep on paper.
+//! - Who wrote it: [`SshSigner`], a [`Signer`](backup_core::signature::Signer), and [`TrustedSigners`], a
+//!   [`TrustPolicy`](backup_core::signature::TrustPolicy).
 //! - Error codes: [`error::codes`].
 //!
 //! docs/keys.md tells the same story to operators.
@@ -13,13 +16,17 @@ pub mod error;
 mod gpg_keyring;
 mod identities;
 mod identity_text;
+pub mod keygen;
 mod openpgp_identity;
 mod openpgp_key_file;
 mod openpgp_recipient;
 mod openpgp_segment;
+pub mod paper;
 mod prompt;
 mod recipient_text;
 mod recipients;
+mod ssh_signer;
+mod trusted_signers;
 
 pub use age_segment::AgeCipher;
 pub use gpg_keyring::GpgKeyring;
@@ -27,6 +34,8 @@ pub use identities::{Identities, IdentityProvider, IdentityRequest};
 pub use openpgp_segment::OpenpgpCipher;
 pub use prompt::{FixedPassphrase, NoPrompt, Prompt};
 pub use recipients::{RecipientOptions, Recipients, SCRYPT_LOG_N};
+pub use ssh_signer::SshSigner;
+pub use trusted_signers::TrustedSigners;
 
 /// Runs work that blocks (plugins, scrypt, prompts) on a thread that may.
 async fn blocking<T: Send + 'static>(

@@ -93,7 +93,7 @@ pub(crate) async fn read(spec: &str) -> Result<Spec> {
         return Err(secret("what was given"));
     }
     if spec.starts_with("ssh-") || (spec.starts_with("age1") && !Path::new(spec).exists()) {
-        return line(spec).map(|recipient| Spec::Age(vec![recipient])).map_err(|reason| invalid(reason));
+        return line(spec).map(|recipient| Spec::Age(vec![recipient])).map_err(invalid);
     }
     if spec.is_empty() {
         return Err(invalid("an empty recipient was given"));

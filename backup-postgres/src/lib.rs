@@ -6,17 +6,29 @@
 //! - TLS, as libpq's `sslmode` means it: [`tls`];
 //! - which `pg_dump` is run: [`tools`];
 //! - all SQL that asks the catalogs: `queries` and the files of `sql/`;
-//! - pg_dump's archive format: [`archive`]; backing up: [`dump`]; restoring: [`restore`]; checking what is read: [`prover`];
+//! - pg_dump's archive format: [`archive`]; backing up: `dump`; restoring: [`restore`]; checking what is read: [`prover`];
 //! - every error code of this crate: [`error::codes`].
 
 pub mod archive;
 pub mod connection;
 pub mod error;
+pub mod prover;
 mod queries;
+pub mod restore;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tls;
 pub mod tools;
 
 pub use connection::{Connection, Env, Session};
+pub use prover::PgProver;
+pub use restore::PgRestore;
 pub use tools::Tools;
+
+/// The kind of backups that `PgDump` makes.
+pub const KIND: &str = "postgresql-dump";
+
+/// The part with pg_dump's archive.
+pub(crate) fn dump_part() -> backup_core::names::PartName {
+    backup_core::names::PartName::from_static("dump")
+}

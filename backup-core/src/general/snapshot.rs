@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 /// The name of the one part, unless another is given.
 pub(super) fn default_part() -> PartName {
-    PartName::known("data")
+    PartName::from_static("data")
 }
 
 /// One part, and nothing to hold beyond it.

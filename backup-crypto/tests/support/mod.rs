@@ -79,7 +79,8 @@ pub struct Folder(pub TempDir);
 
 impl Folder {
     pub fn new() -> Self {
-        Folder(tempfile::Builder::new().prefix("bp").tempdir_in("/tmp").unwrap())
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        Folder(tempfile::Builder::new().prefix("bp").permissions(private).tempdir_in("/tmp").unwrap())
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -42,7 +42,7 @@ pub async fn sink_conformance(sink: Arc<dyn Sink>) {
 /// # Panics
 /// Where the sink breaks the contract, with a message that says which part of it.
 pub async fn sink_conformance_with(sink: Arc<dyn Sink>, expect: SinkExpectations) {
-    let root = format!("conformance/{}", unique());
+    let root = format!("conformance/{}", crate::id::random_hex().expect("the system's random source"));
     let suite = Suite { sink, root, expect };
     suite.absent_objects().await;
     suite.created_objects_read_back().await;
@@ -424,10 +424,4 @@ fn pattern(size: usize, seed: u8) -> Bytes {
     (0..size)
         .map(|at| (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()[0] ^ seed.wrapping_mul(151))
         .collect()
-}
-
-fn unique() -> String {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).expect("the system's random source");
-    hex::encode(bytes)
 }

@@ -1,0 +1,304 @@
+//! The command line, and the words that teach it.
+
+use crate::config::Overrides;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// PostgreSQL backups that prove themselves.
+///
+/// Streams a database into encrypted, immutable objects in any object store, restores it, and checks that what is there can
+/// be read back. A backup exists exactly when its manifest does; every backup carries its own RESTORE.md, which needs no
+/// program of ours.
+#[derive(Debug, Parser)]
+#[command(
+    name = "backproof",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = false,
+    after_help = "\
+A first backup:
+  backproof keygen --output key.txt            # keep it safe; it prints the recipient, age1…
+  backproof init --repo file:///var/backups/pg
+  backproof backup --repo file:///var/backups/pg --recipient age1… --name app --database postgres:///app
+  backproof verify latest --repo file:///var/backups/pg --level readable --identity key.txt
+  backproof restore latest --repo file:///var/backups/pg --identity key.txt --to postgres:///app_restored
+
+Settings: a flag wins over the environment, that over backproof.toml; `backproof config` shows what is in effect.
+Exit status: 0 fine, 1 warning, 2 failure or bad usage, 130 interrupted, 143 terminated."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Common options")]
+pub(crate) struct Common {
+    /// The repository: file:///path, s3://bucket/prefix, gs://…, az://… [env: BACKPROOF_REPO]
+    #[arg(long, global = true, value_name = "URL")]
+    repo: Option<String>,
+    /// The series of backups, e.g. `app` [env: BACKPROOF_NAME]
+    #[arg(long, global = true, value_name = "NAME")]
+    name: Option<String>,
+    /// What a backup is for, e.g. `daily` [env: BACKPROOF_LABEL]
+    #[arg(long, global = true, value_name = "LABEL")]
+    label: Option<String>,
+    /// A public key that may open backups: age1…, ssh-ed25519 …, a file of these, an OpenPGP public key file, or a key in
+    /// gpg's keyring; may be given several times [env: BACKPROOF_RECIPIENTS]
+    #[arg(long = "recipient", global = true, value_name = "KEY")]
+    recipients: Vec<String>,
+    /// A file with a secret key that opens backups (age, SSH or OpenPGP); may be given several times [env: BACKPROOF_IDENTITY]
+    #[arg(long = "identity", global = true, value_name = "FILE")]
+    identities: Vec<String>,
+    /// Where a passphrase is needed: the file whose first line it is [env: BACKPROOF_PASSPHRASE_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
+    passphrase_file: Option<String>,
+    /// The SSH private key that signs new backups [env: BACKPROOF_SIGNING_KEY]
+    #[arg(long, global = true, value_name = "FILE")]
+    signing_key: Option<String>,
+    /// Whose signatures count, in OpenSSH's allowed_signers format [env: BACKPROOF_TRUSTED_SIGNERS]
+    #[arg(long, global = true, value_name = "FILE")]
+    trusted_signers: Option<String>,
+    /// The installation's id, where signers are trusted [env: BACKPROOF_INSTALLATION]
+    #[arg(long, global = true, value_name = "ID")]
+    installation: Option<String>,
+    /// The database: a URL or key=value pairs [env: DATABASE_URL, SUPABASE_DB_URL, PG*, POSTGRES_*]
+    #[arg(long, global = true, value_name = "URL")]
+    database: Option<String>,
+    /// The folder of pg_dump and pg_restore [env: PG_BINDIR]
+    #[arg(long, global = true, value_name = "DIR")]
+    pg_bindir: Option<String>,
+    /// The memory budget, e.g. 256MiB [env: BACKPROOF_MEMORY]
+    #[arg(long, global = true, value_name = "SIZE")]
+    memory: Option<String>,
+    /// The configuration file [env: BACKPROOF_CONFIG; default: backproof.toml, /etc/backproof/backproof.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print one JSON document to stdout
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say more; twice for debugging
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// No progress, no notices
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// The form of logs on stderr [env: BACKPROOF_LOG_FORMAT]
+    #[arg(long, global = true, value_name = "FORMAT", value_parser = ["text", "json"])]
+    pub(crate) log_format: Option<String>,
+}
+
+impl Common {
+    pub(crate) fn overrides(&self) -> Overrides {
+        Overrides {
+            config: self.config.clone(),
+            repo: self.repo.clone(),
+            recipients: self.recipients.clone(),
+            identities: self.identities.clone(),
+            signing_key: self.signing_key.clone(),
+            trusted_signers: self.trusted_signers.clone(),
+            installation: self.installation.clone(),
+            passphrase_file: self.passphrase_file.clone(),
+            database: self.database.clone(),
+            name: self.name.clone(),
+            label: self.label.clone(),
+            memory: self.memory.clone(),
+            pg_bindir: self.pg_bindir.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Create a repository, after probing what its store can do
+    Init(InitArgs),
+    /// Make a key: an age identity, or an SSH signing key
+    Keygen(KeygenArgs),
+    /// Back up a database
+    Backup(BackupArgs),
+    /// List the backups
+    List,
+    /// Show one backup
+    Show(ShowArgs),
+    /// Write one part's plaintext to stdout or a file
+    Cat(CatArgs),
+    /// Check backups: that they are there, intact, and readable
+    Verify(VerifyArgs),
+    /// Restore a backup into a new database or a folder
+    Restore(RestoreArgs),
+    /// Show the settings in effect and where each comes from, with secrets redacted
+    Config,
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a folder
+    Man {
+        /// The folder, e.g. /usr/local/share/man/man1
+        #[arg(long, value_name = "DIR")]
+        output: PathBuf,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct InitArgs {
+    /// Use a store that cannot create an object only if it is absent: safe with one writer only
+    #[arg(long)]
+    pub(crate) allow_unconditional_create: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct KeygenArgs {
+    /// The file for the secret key; never overwritten
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Make an SSH key that signs manifests and evidence, instead of an age identity
+    #[arg(long)]
+    pub(crate) signing: bool,
+    /// Protect the secret key with a passphrase (asked for, or from --passphrase-file)
+    #[arg(long)]
+    pub(crate) passphrase: bool,
+    /// Print a form of the secret to keep on paper
+    #[arg(long, conflicts_with = "signing")]
+    pub(crate) paper: bool,
+    /// The name of the key's holder in the list of trusted signers
+    #[arg(long, value_name = "NAME", default_value = "backup-host", requires = "signing")]
+    pub(crate) principal: String,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+The backup is published only after pg_dump ended well and every object was confirmed stored. Until then it does not exist.
+
+Examples:
+  backproof backup --name app --label daily
+  backproof backup --name app --database postgres://backup@db.example.com/app --recipient age1…
+  backproof backup --name etc -- tar -C / -cf - etc")]
+pub(crate) struct BackupArgs {
+    /// Do not encrypt: whoever reads the store reads the data
+    #[arg(long)]
+    pub(crate) no_encryption: bool,
+    /// Seal to a passphrase too (asked for, or from --passphrase-file)
+    #[arg(long)]
+    pub(crate) passphrase: bool,
+    /// Leave out what the login cannot read, list it in the backup, and end with a warning
+    #[arg(long)]
+    pub(crate) skip_unreadable: bool,
+    /// Include the roles' password hashes in the globals (needs a superuser)
+    #[arg(long)]
+    pub(crate) role_passwords: bool,
+    /// The zstd level, 1 (fastest) to 19 (smallest)
+    #[arg(long, value_name = "N")]
+    pub(crate) compression_level: Option<i32>,
+    /// Back up this file instead of a database
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["skip_unreadable", "role_passwords", "command"])]
+    pub(crate) file: Option<PathBuf>,
+    /// Back up the output of this program instead of a database; it must exit with 0
+    #[arg(last = true, value_name = "PROGRAM [ARG]…", conflicts_with_all = ["skip_unreadable", "role_passwords"])]
+    pub(crate) command: Vec<std::ffi::OsString>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ShowArgs {
+    /// An id, the start of one, or `latest`
+    pub(crate) id: String,
+    /// Show a backup that no trusted signer signed
+    #[arg(long)]
+    pub(crate) allow_unsigned: bool,
+    /// Print its RESTORE.md instead
+    #[arg(long)]
+    pub(crate) restore_md: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CatArgs {
+    /// An id, the start of one, or `latest`
+    pub(crate) id: String,
+    /// The part: `dump`, `globals`, `contents`, …
+    pub(crate) part: String,
+    /// A file for the plaintext, created; never overwritten
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Read a backup that no trusted signer signed
+    #[arg(long)]
+    pub(crate) allow_unsigned: bool,
+    /// The backup was sealed to a passphrase (asked for, or from --passphrase-file)
+    #[arg(long)]
+    pub(crate) passphrase: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Levels: present < intact < readable. Present needs a listing, intact reads every object, readable needs an identity.
+Without arguments: all backups, to level intact, the newest of each series younger than 48 h.
+
+Examples:
+  backproof verify
+  backproof verify latest --name app --level readable --identity key.txt
+  backproof verify --max-age 25h --min-size 1MB --json")]
+pub(crate) struct VerifyArgs {
+    /// Ids, starts of them, or `latest`; all backups when there is none
+    pub(crate) ids: Vec<String>,
+    /// All backups
+    #[arg(long, conflicts_with = "ids")]
+    pub(crate) all: bool,
+    /// How deeply: present, intact or readable [default: intact]
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) level: Option<String>,
+    /// How old the newest backup of each series may be, e.g. 25h [default: 48h]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) max_age: Option<String>,
+    /// How large the newest backup of each series must be, as stored, e.g. 1MB
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) min_size: Option<String>,
+    /// Only repositories in a folder of this machine
+    #[arg(long, conflicts_with = "cloud_only")]
+    pub(crate) local_only: bool,
+    /// Only repositories in an object store
+    #[arg(long)]
+    pub(crate) cloud_only: bool,
+    /// The backups were sealed to a passphrase (asked for, or from --passphrase-file)
+    #[arg(long)]
+    pub(crate) passphrase: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+The database must not exist: it is created, with the encoding, locale, settings and privileges of the one that was backed up.
+
+Examples:
+  backproof restore latest --name app --to postgres://admin@db.example.com/app_restored --dry-run
+  backproof restore 20261120T02 --to postgres:///app_restored --no-owner
+  backproof restore latest --to-directory ./restored")]
+pub(crate) struct RestoreArgs {
+    /// An id, the start of one, or `latest`
+    pub(crate) id: String,
+    /// The new database
+    #[arg(long, value_name = "URL", required_unless_present = "to_directory")]
+    pub(crate) to: Option<String>,
+    /// Write each part to a file in this folder instead; the folder must not exist or be empty
+    #[arg(long, value_name = "DIR", conflicts_with = "to")]
+    pub(crate) to_directory: Option<PathBuf>,
+    /// With `latest`: the newest backup whose snapshot is older than this time, e.g. 2026-11-20T12:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) before: Option<String>,
+    /// Show what would be done, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Restore without owners and privileges, for servers that lack the roles
+    #[arg(long)]
+    pub(crate) no_owner: bool,
+    /// Connections that build indexes and constraints at once
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<u32>,
+    /// Restore a backup that no trusted signer signed
+    #[arg(long)]
+    pub(crate) allow_unsigned: bool,
+    /// The backup was sealed to a passphrase (asked for, or from --passphrase-file)
+    #[arg(long)]
+    pub(crate) passphrase: bool,
+}

@@ -1,0 +1,104 @@
+//! `backproof backup`.
+
+use super::Context;
+use super::args::BackupArgs;
+use crate::config::units::{show_duration, show_size};
+use backup_core::backup::BackupReport;
+use backup_core::error::codes;
+use backup_core::general::{CommandSource, FileSource};
+use backup_core::names::Series;
+use backup_core::source::Source;
+use backup_core::{Error, Result};
+use backup_postgres::{PgDump, PgDumpOptions};
+use serde_json::json;
+use std::sync::Arc;
+
+pub(super) async fn run(context: &Context, args: &BackupArgs) -> Result<u8> {
+    let settings = &context.settings;
+    let series = settings.series.clone().ok_or_else(|| {
+        Error::new(&codes::SERIES_REQUIRED, "a backup needs the name of its series")
+            .with_hint("say --name, e.g. --name app, or configure one [series.NAME]")
+    })?;
+    let sealer = settings.sealer(args.no_encryption, args.passphrase, context.prompt.clone()).await?;
+    let signer = settings.signer(context.prompt.clone()).await?;
+    let source = source(context, args)?;
+    let repository = settings.repository().await?;
+    let mut pipeline = settings.pipeline.clone();
+    if let Some(level) = args.compression_level {
+        pipeline.level = level;
+    }
+    let mut request = repository
+        .backup(series.clone(), source)
+        .label(settings.label.clone().unwrap_or_default())
+        .seal(sealer)
+        .options(pipeline)
+        .monitor(context.monitor())
+        .cancel_with(context.signals.token());
+    let signed = signer.is_some();
+    if let Some(signer) = signer {
+        request = request.sign(signer);
+    }
+    let report = request.run().await?;
+    print(context, &series, &report)?;
+    if !signed {
+        context.output.notice("not signed: whoever can write to the store could put another backup in its place (`keygen --signing`)");
+    }
+    for warning in &report.warnings {
+        context.output.warning(warning);
+    }
+    Ok(if report.warnings.is_empty() { 0 } else { 1 })
+}
+
+fn source(context: &Context, args: &BackupArgs) -> Result<Arc<dyn Source>> {
+    let settings = &context.settings;
+    if let Some(path) = &args.file {
+        return Ok(Arc::new(FileSource::new(path)));
+    }
+    if let Some((program, arguments)) = args.command.split_first() {
+        return Ok(Arc::new(CommandSource::new(program).args(arguments)));
+    }
+    let connection = settings.source_connection()?;
+    if settings.database_on_command_line && connection.password_in_argument() {
+        context.output.warning(
+            "the password in --database can be seen by others on this machine; use DATABASE_URL, PGPASSFILE or ~/.pgpass",
+        );
+    }
+    for warning in connection.warnings() {
+        context.output.warning(warning);
+    }
+    let mut options = PgDumpOptions::default();
+    options.skip_unreadable = args.skip_unreadable || settings.skip_unreadable;
+    options.role_passwords = args.role_passwords;
+    options.bindir = settings.pg_bindir.clone();
+    if let Some(timeout) = settings.lock_wait_timeout {
+        options.lock_wait_timeout = timeout;
+    }
+    Ok(Arc::new(PgDump::new(connection).options(options)))
+}
+
+fn print(context: &Context, series: &Series, report: &BackupReport) -> Result<()> {
+    let manifest = &report.manifest;
+    let took = manifest.finished.duration_since(manifest.started);
+    let body = json!({
+        "id": manifest.id,
+        "series": series,
+        "label": manifest.label,
+        "snapshot": manifest.source.snapshot,
+        "plain_bytes": manifest.plain_bytes(),
+        "stored_bytes": manifest.stored_bytes(),
+        "seconds": took.as_secs_f64(),
+        "left_out": manifest.left_out,
+        "manifest_sha256": report.sha256,
+        "warnings": report.warnings,
+    });
+    context.output.result("backup", body, || {
+        format!(
+            "backup {} of {series} ({}): {} of data, {} stored, in {}",
+            manifest.id,
+            manifest.label,
+            show_size(manifest.plain_bytes()),
+            show_size(manifest.stored_bytes()),
+            show_duration(took)
+        )
+    })
+}

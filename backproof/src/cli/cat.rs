@@ -1,0 +1,79 @@
+//! `backproof cat`: one part's plaintext.
+
+use super::Context;
+use super::args::CatArgs;
+use backup_core::error::{codes, io_error};
+use backup_core::names::PartName;
+use backup_core::pipeline::read::PartStream;
+use backup_core::repository::catalog::Filter;
+use backup_core::{Error, Result};
+use serde_json::json;
+use std::path::Path;
+use tokio::io::AsyncWriteExt;
+
+pub(super) async fn run(context: &Context, args: &CatArgs) -> Result<u8> {
+    if context.output.json && args.output.is_none() {
+        return Err(Error::new(&codes::INVALID_ARGUMENT, "cat --json needs --output: stdout can hold one of them only")
+            .with_hint("say --output FILE"));
+    }
+    let settings = &context.settings;
+    let repository = settings.repository().await?;
+    let mut filter = Filter::default();
+    filter.series = settings.series.clone();
+    filter.label = settings.label.clone();
+    let part = PartName::from_manifest(&args.part)?;
+    let request = repository
+        .read(args.id.parse()?)
+        .filter(filter)
+        .allow_unsigned(args.allow_unsigned)
+        .open_with(settings.opener(args.passphrase, context.prompt.clone()).await?)
+        .options(settings.pipeline.clone());
+    let stream = request.part(&part).await?;
+    match &args.output {
+        None => {
+            let mut stdout = tokio::io::stdout();
+            copy(stream, &mut stdout, "stdout").await?;
+        }
+        Some(path) => {
+            let bytes = to_file(stream, path).await?;
+            let file = path.display().to_string();
+            context.output.result("cat", json!({ "part": args.part, "file": file, "bytes": bytes }), || {
+                format!("{bytes} bytes of {} written to {file}", args.part)
+            })?;
+        }
+    }
+    Ok(0)
+}
+
+async fn copy(mut stream: PartStream, out: &mut (impl AsyncWriteExt + Unpin), name: &str) -> Result<u64> {
+    let failed = |error| io_error(format!("write to {name}"), error);
+    let mut bytes = 0;
+    while let Some(piece) = stream.next().await? {
+        bytes += piece.len() as u64;
+        out.write_all(&piece).await.map_err(failed)?;
+    }
+    out.flush().await.map_err(failed)?;
+    Ok(bytes)
+}
+
+/// Writes a new file, private, whole or not at all: what was written of a part that turned out to be damaged is removed.
+pub(super) async fn to_file(stream: PartStream, path: &Path) -> Result<u64> {
+    let name = path.display().to_string();
+    let mut options = tokio::fs::OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    let mut file = options.open(path).await.map_err(|error| {
+        if error.kind() == std::io::ErrorKind::AlreadyExists {
+            Error::new(&codes::ALREADY_EXISTS, format!("{name} exists already"))
+        } else {
+            io_error(format!("create {name}"), error)
+        }
+    })?;
+    let written = match copy(stream, &mut file, &name).await {
+        Ok(bytes) => file.sync_all().await.map(|()| bytes).map_err(|error| io_error(format!("write to {name}"), error)),
+        Err(error) => Err(error),
+    };
+    if written.is_err() {
+        let _ = tokio::fs::remove_file(path).await;
+    }
+    written
+}

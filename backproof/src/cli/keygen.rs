@@ -1,0 +1,78 @@
+//! `backproof keygen`: an age identity, or an SSH signing key.
+
+use super::Context;
+use super::args::KeygenArgs;
+use backup_core::error::codes;
+use backup_core::{Error, Result};
+use backup_crypto::keygen::{AgeKey, SigningKey, write_private, write_public};
+use backup_crypto::paper;
+use jiff::Timestamp;
+use secrecy::ExposeSecret;
+use serde_json::json;
+use std::path::PathBuf;
+
+pub(super) fn run(context: &Context, args: &KeygenArgs) -> Result<u8> {
+    if args.signing { signing(context, args) } else { identity(context, args) }
+}
+
+fn identity(context: &Context, args: &KeygenArgs) -> Result<u8> {
+    if args.paper && context.output.json {
+        return Err(Error::new(&codes::INVALID_ARGUMENT, "--paper prints a secret to read, and --json none")
+            .with_hint("use one of them"));
+    }
+    let key = AgeKey::generate();
+    let created = Timestamp::now();
+    if args.passphrase {
+        let passphrase = context.settings.new_passphrase(context.prompt.clone())?;
+        let file = key.protected_identity_file(created, passphrase, backup_crypto::SCRYPT_LOG_N)?;
+        write_private(&args.output, &file)?;
+    } else {
+        write_private(&args.output, key.identity_file(created).expose_secret().as_bytes())?;
+    }
+    let recipient = key.recipient();
+    let file = args.output.display().to_string();
+    context.output.result("keygen", json!({ "identity_file": file, "recipient": recipient }), || {
+        format!(
+            "identity:  {file} (secret: it opens backups; keep it away from the host that makes them)\n\
+             recipient: {recipient} (public: give it to `backup --recipient`)"
+        )
+    })?;
+    if args.paper {
+        super::output::print(paper::form(&key.secret(), created)?.expose_secret())?;
+    } else if !context.output.json {
+        context.output.notice("Without the identity no backup can be opened: keep a second copy, on paper too (--paper prints a form).");
+    }
+    Ok(0)
+}
+
+fn signing(context: &Context, args: &KeygenArgs) -> Result<u8> {
+    let key = SigningKey::generate(&args.principal)?;
+    let private = if args.passphrase {
+        key.protected_private_file(&context.settings.new_passphrase(context.prompt.clone())?)?
+    } else {
+        key.private_file()?
+    };
+    let line = key.allowed_signers_line(&args.principal)?;
+    write_private(&args.output, private.expose_secret().as_bytes())?;
+    let mut public = args.output.clone().into_os_string();
+    public.push(".pub");
+    let public = PathBuf::from(public);
+    write_public(&public, key.public_file()?.as_bytes())?;
+    let file = args.output.display().to_string();
+    let body = json!({
+        "signing_key_file": file,
+        "public_key_file": public.display().to_string(),
+        "fingerprint": key.fingerprint(),
+        "trusted_signers_line": line.trim_end(),
+    });
+    context.output.result("keygen", body, || {
+        format!(
+            "signing key: {file} (secret: it stays on the host that makes backups)\n\
+             fingerprint: {}\n\
+             Readers trust it by this line in the file that `trusted_signers` names:\n{}",
+            key.fingerprint(),
+            line.trim_end()
+        )
+    })?;
+    Ok(0)
+}

@@ -1,0 +1,110 @@
+//! `backproof list`: the catalog.
+
+use super::Context;
+use super::output::table;
+use crate::config::units::{show_duration, show_size};
+use backup_core::Result;
+use backup_core::repository::catalog::{Authenticity, Catalog, Entry};
+use serde_json::{Value, json};
+
+pub(super) async fn run(context: &Context) -> Result<u8> {
+    let repository = context.settings.repository().await?;
+    let catalog = repository.catalog(context.settings.series.as_ref()).await?;
+    let label = context.settings.label.as_ref();
+    let labelled = |entry: &&Entry| match (&entry.record, label) {
+        (Ok(record), Some(label)) => record.manifest.label == *label,
+        _ => true,
+    };
+    let entries: Vec<&Entry> = catalog.entries().iter().filter(labelled).collect();
+    let missing = catalog.missing();
+    let body = json!({
+        "repository": repository.sink().location(),
+        "backups": entries.iter().map(|entry| describe(entry, &catalog)).collect::<Vec<_>>(),
+        "missing": missing.iter().map(|gone| json!({
+            "series": gone.series, "id": gone.id, "named_by": gone.named_by,
+        })).collect::<Vec<_>>(),
+    });
+    context.output.result("list", body, || text(&entries, &catalog))?;
+    let mut status = 0;
+    for entry in &entries {
+        if let Some(problem) = problem(entry) {
+            context.output.warning(&format!("{}: {problem}", entry.id));
+            status = 1;
+        }
+    }
+    for gone in missing {
+        context.output.warning(&format!(
+            "backup {} of series {} is gone: {} names it as the one before it [backup_missing]",
+            gone.id, gone.series, gone.named_by
+        ));
+        status = 2;
+    }
+    Ok(status)
+}
+
+fn problem(entry: &Entry) -> Option<String> {
+    match &entry.record {
+        Err(error) => Some(format!("{} [{}]", error.chain(), error.code())),
+        Ok(record) => match &record.authenticity {
+            Authenticity::Refused { code, reason } => Some(format!("{reason} [{code}]")),
+            _ => None,
+        },
+    }
+}
+
+fn describe(entry: &Entry, catalog: &Catalog) -> Value {
+    match &entry.record {
+        Ok(record) => {
+            let manifest = &record.manifest;
+            json!({
+                "id": entry.id,
+                "series": entry.series,
+                "label": manifest.label,
+                "kind": manifest.source.kind,
+                "snapshot": manifest.source.snapshot,
+                "age_seconds": catalog.now().duration_since(manifest.source.snapshot).as_secs(),
+                "plain_bytes": manifest.plain_bytes(),
+                "stored_bytes": manifest.stored_bytes(),
+                "left_out": manifest.left_out,
+                "encryption": manifest.encryption.scheme,
+                "problem": problem(entry),
+            })
+        }
+        Err(_) => json!({ "id": entry.id, "series": entry.series, "problem": problem(entry) }),
+    }
+}
+
+fn text(entries: &[&Entry], catalog: &Catalog) -> String {
+    if entries.is_empty() {
+        return "no backups".into();
+    }
+    let mut rows = vec![["ID", "SERIES", "LABEL", "AGE", "DATA", "STORED", "NOTES"].map(str::to_owned).to_vec()];
+    for entry in entries {
+        let mut row = vec![entry.id.to_string(), entry.series.to_string()];
+        match &entry.record {
+            Ok(record) => {
+                let manifest = &record.manifest;
+                let mut notes = Vec::new();
+                if manifest.left_out > 0 {
+                    notes.push(format!("{} left out", manifest.left_out));
+                }
+                if manifest.encryption.key_files.is_empty() {
+                    notes.push("not encrypted".into());
+                }
+                if !record.authenticity.is_acceptable() {
+                    notes.push("NOT TRUSTED".into());
+                }
+                row.extend([
+                    manifest.label.to_string(),
+                    show_duration(catalog.now().duration_since(manifest.source.snapshot)),
+                    show_size(manifest.plain_bytes()),
+                    show_size(manifest.stored_bytes()),
+                    notes.join(", "),
+                ]);
+            }
+            Err(_) => row.extend(["", "", "", "", "UNREADABLE"].map(str::to_owned)),
+        }
+        rows.push(row);
+    }
+    table(&rows)
+}

@@ -1,0 +1,124 @@
+//! The program: from arguments to an exit status.
+
+mod args;
+mod backup;
+mod cat;
+mod config;
+mod init;
+mod keygen;
+mod list;
+mod manual;
+mod output;
+mod progress;
+mod prompt;
+mod restore;
+mod show;
+mod signals;
+mod verify;
+
+use crate::config::Settings;
+use crate::error::codes;
+use args::{Cli, Command};
+use backup_core::{Error, Result};
+use backup_storage::Environment;
+use clap::Parser;
+use output::Output;
+use std::ffi::OsString;
+use std::sync::Arc;
+
+/// What the commands work with.
+struct Context {
+    settings: Settings,
+    output: Output,
+    prompt: Arc<dyn backup_crypto::Prompt>,
+    signals: signals::Signals,
+}
+
+impl Context {
+    fn monitor(&self) -> Arc<dyn backup_core::monitor::Monitor> {
+        progress::monitor(&self.output)
+    }
+}
+
+/// Runs the program: parses the arguments (the first is the program's name), does what they say, prints, and returns the
+/// exit status.
+///
+/// 0 fine, 1 warning, 2 failure or bad usage, 130 interrupted, 143 terminated. Makes its own runtime, so it must not be called
+/// from within one.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let wants_json = args.iter().any(|arg| arg == "--json");
+    let cli = match Cli::try_parse_from(&args) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, wants_json),
+    };
+    let environment = Environment::from_process();
+    let output = Output::new(&cli.common);
+    output::start_logs(&cli.common, &environment);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let error = backup_core::error::io_error("start the runtime", error);
+            return output.failed(&error, None);
+        }
+    };
+    let status = runtime.block_on(dispatch(cli, environment, output));
+    // Work on other threads ends with its segment; nothing waits for it any more.
+    runtime.shutdown_background();
+    status
+}
+
+async fn dispatch(cli: Cli, environment: Environment, output: Output) -> u8 {
+    let signals = match signals::Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return output.failed(&error, None),
+    };
+    let settings = match Settings::load(&cli.common.overrides(), environment) {
+        Ok(settings) => settings,
+        Err(error) => return output.failed(&error, None),
+    };
+    let context = Context { settings, output, prompt: Arc::new(prompt::Terminal), signals };
+    let result = command(&context, &cli.command).await;
+    match result {
+        Ok(status) => status,
+        Err(error) => context.output.failed(&error, context.signals.caught()),
+    }
+}
+
+async fn command(context: &Context, command: &Command) -> Result<u8> {
+    // A backup ends itself when a signal comes, and cleans up; whatever else is going on is dropped.
+    if let Command::Backup(args) = command {
+        return backup::run(context, args).await;
+    }
+    let work = async {
+        match command {
+            Command::Init(args) => init::run(context, args).await,
+            Command::Keygen(args) => keygen::run(context, args),
+            Command::Backup(args) => backup::run(context, args).await,
+            Command::List => list::run(context).await,
+            Command::Show(args) => show::run(context, args).await,
+            Command::Cat(args) => cat::run(context, args).await,
+            Command::Verify(args) => verify::run(context, args).await,
+            Command::Restore(args) => restore::run(context, args).await,
+            Command::Config => config::run(context),
+            Command::Completions { shell } => manual::completions(*shell),
+            Command::Man { output } => manual::pages(context, output),
+        }
+    };
+    tokio::select! {
+        result = work => result,
+        () = context.signals.wait() => Err(Error::new(&codes::INTERRUPTED, "the program was told to end")),
+    }
+}
+
+/// Help and version go to stdout with status 0; mistakes to stderr, or as an error document to stdout, with status 2.
+fn usage(error: &clap::Error, json: bool) -> u8 {
+    if !error.use_stderr() || !json {
+        let _ = error.print();
+        return if error.use_stderr() { 2 } else { 0 };
+    }
+    let text = error.to_string();
+    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    output::print_error_document(&Error::new(&codes::USAGE, message));
+    2
+}

@@ -1,0 +1,125 @@
+//! What the program prints: results to stdout, everything else to stderr.
+
+use super::args::Common;
+use backup_core::error::codes;
+use backup_core::{Error, Result};
+use backup_storage::Environment;
+use serde::Serialize;
+use std::io::{IsTerminal, Write};
+
+/// The version of the JSON documents.
+const JSON_VERSION: u32 = 1;
+
+/// How results are printed.
+#[derive(Clone, Debug)]
+pub(super) struct Output {
+    pub(super) json: bool,
+    pub(super) quiet: bool,
+    pub(super) verbose: u8,
+}
+
+#[derive(Serialize)]
+struct Document<'a, T> {
+    version: u32,
+    command: &'a str,
+    #[serde(flatten)]
+    body: T,
+}
+
+impl Output {
+    pub(super) fn new(common: &Common) -> Self {
+        Output { json: common.json, quiet: common.quiet, verbose: common.verbose }
+    }
+
+    /// Whether someone watches who would like to see progress.
+    pub(super) fn shows_progress(&self) -> bool {
+        !self.quiet && !self.json && std::io::stderr().is_terminal()
+    }
+
+    /// Prints a result: the JSON document, or the text.
+    pub(super) fn result(&self, command: &str, body: impl Serialize, text: impl FnOnce() -> String) -> Result<()> {
+        let text = if self.json {
+            let document = Document { version: JSON_VERSION, command, body };
+            serde_json::to_string_pretty(&document)
+                .map_err(|error| Error::new(&codes::IO, "write the JSON document").with_source(error))?
+        } else {
+            text()
+        };
+        print(&text)
+    }
+
+    /// Prints something that needs attention.
+    pub(super) fn warning(&self, message: &str) {
+        eprintln!("warning: {message}");
+    }
+
+    /// Prints something worth knowing.
+    pub(super) fn notice(&self, message: &str) {
+        if !self.quiet {
+            eprintln!("{message}");
+        }
+    }
+
+    /// Prints an error, and gives the exit status.
+    pub(super) fn failed(&self, error: &Error, signal: Option<u8>) -> u8 {
+        if self.json {
+            print_error_document(error);
+        }
+        if let Some(status) = signal {
+            eprintln!("backproof: interrupted; {}", error.hint());
+            return status;
+        }
+        eprintln!("error: {}", error.report());
+        2
+    }
+}
+
+/// Writes to stdout; a reader that went away (`| head`) is no error.
+pub(super) fn print(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(backup_core::error::io_error("write to stdout", error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The document of an error.
+pub(super) fn print_error_document(error: &Error) {
+    let document = serde_json::json!({
+        "version": JSON_VERSION,
+        "error": { "code": error.code().name(), "message": error.chain(), "hint": error.hint() },
+    });
+    let _ = print(&format!("{document:#}"));
+}
+
+/// Logs go to stderr, as text or JSON lines: warnings, or more with -v.
+pub(super) fn start_logs(common: &Common, environment: &Environment) {
+    let level = match common.verbose {
+        0 => "warn",
+        1 => "info",
+        _ => "debug",
+    };
+    let filter = environment.get("BACKPROOF_LOG").map_or_else(|| format!("off,backproof={level},backup_core={level},backup_storage={level},backup_crypto={level},backup_postgres={level}"), str::to_owned);
+    let filter = tracing_subscriber::EnvFilter::new(filter);
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let format = common.log_format.as_deref().or_else(|| environment.get("BACKPROOF_LOG_FORMAT"));
+    // A program that calls this function may have set up logs of its own: those stay.
+    let _ = match format {
+        Some("json") => logs.json().try_init(),
+        _ => logs.with_target(false).with_ansi(std::io::stderr().is_terminal()).try_init(),
+    };
+}
+
+/// Lines up columns with two spaces between them.
+pub(super) fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,93 @@
+//! Progress bars on a terminal; nothing elsewhere.
+
+use super::output::Output;
+use crate::config::units::show_size;
+use backup_core::monitor::{Event, Monitor};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// The monitor that fits where the program runs.
+pub(super) fn monitor(output: &Output) -> Arc<dyn Monitor> {
+    if output.shows_progress() {
+        let bar = ProgressBar::new_spinner();
+        bar.enable_steady_tick(Duration::from_millis(200));
+        let _ = bar.set_style_of("{spinner} {msg}");
+        Arc::new(Bar { bar, plain: AtomicU64::new(0), stored: AtomicU64::new(0) })
+    } else {
+        Arc::new(Lines { quiet: output.quiet })
+    }
+}
+
+trait SetStyle {
+    fn set_style_of(&self, template: &str) -> Result<(), indicatif::style::TemplateError>;
+}
+
+impl SetStyle for ProgressBar {
+    fn set_style_of(&self, template: &str) -> Result<(), indicatif::style::TemplateError> {
+        self.set_style(ProgressStyle::with_template(template)?);
+        Ok(())
+    }
+}
+
+/// One line that moves.
+#[derive(Debug)]
+struct Bar {
+    bar: ProgressBar,
+    plain: AtomicU64,
+    stored: AtomicU64,
+}
+
+impl Monitor for Bar {
+    fn event(&self, event: Event) {
+        match event {
+            Event::Step { doing } => self.bar.set_message(doing),
+            Event::Started { backup } => self.bar.set_message(format!("backup {backup}")),
+            Event::PartStarted { part, expected } => {
+                self.plain.store(0, Ordering::Relaxed);
+                self.stored.store(0, Ordering::Relaxed);
+                self.bar.set_message(part.to_string());
+                if let Some(expected) = expected.filter(|expected| *expected > 0) {
+                    self.bar.set_length(expected);
+                    let _ = self.bar.set_style_of("{spinner} {msg:30} [{bar:30}] {elapsed}");
+                } else {
+                    let _ = self.bar.set_style_of("{spinner} {msg} {elapsed}");
+                }
+            }
+            Event::Progress { plain, stored } => {
+                let plain = self.plain.fetch_add(plain, Ordering::Relaxed) + plain;
+                let stored = self.stored.fetch_add(stored, Ordering::Relaxed) + stored;
+                self.bar.set_position(plain);
+                self.bar.set_message(format!("{} read, {} stored", show_size(plain), show_size(stored)));
+            }
+            Event::PartFinished { .. } => {
+                let _ = self.bar.set_style_of("{spinner} {msg}");
+            }
+            Event::Warning { message } => self.bar.suspend(|| eprintln!("warning: {message}")),
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Warnings alone, for logs.
+#[derive(Debug)]
+struct Lines {
+    quiet: bool,
+}
+
+impl Monitor for Lines {
+    fn event(&self, event: Event) {
+        match event {
+            Event::Warning { message } => eprintln!("warning: {message}"),
+            Event::Step { doing } if !self.quiet => tracing::info!(step = doing),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! Asks a person at the terminal.
+
+use backup_core::{Error, Result};
+use backup_crypto::Prompt;
+use backup_crypto::error::codes::PASSPHRASE_REQUIRED;
+use secrecy::SecretString;
+use std::io::{BufRead, IsTerminal, Write};
+
+/// The terminal, where there is one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terminal;
+
+impl Prompt for Terminal {
+    fn passphrase(&self, what: &str) -> Result<SecretString> {
+        if !std::io::stdin().is_terminal() {
+            return Err(Error::new(&PASSPHRASE_REQUIRED, format!("{what} needs a passphrase, and there is no terminal to ask at")));
+        }
+        let answer = rpassword::prompt_password(format!("Passphrase of {what}: "));
+        answer.map(SecretString::from).map_err(|error| backup_core::error::io_error("read the passphrase", error))
+    }
+
+    fn message(&self, text: &str) {
+        eprintln!("{text}");
+    }
+
+    fn confirm(&self, question: &str, yes: &str, no: Option<&str>) -> Option<bool> {
+        let answer = ask(&format!("{question} [{yes}/{}] ", no.unwrap_or("no")))?;
+        Some(answer.eq_ignore_ascii_case(yes))
+    }
+
+    fn text(&self, question: &str) -> Option<String> {
+        ask(&format!("{question}: "))
+    }
+}
+
+fn ask(question: &str) -> Option<String> {
+    if !std::io::stdin().is_terminal() {
+        return None;
+    }
+    eprint!("{question}");
+    std::io::stderr().flush().ok()?;
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).ok()?;
+    Some(line.trim().to_owned())
+}

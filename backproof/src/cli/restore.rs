@@ -1,0 +1,117 @@
+//! `backproof restore`.
+
+use super::Context;
+use super::args::RestoreArgs;
+use super::cat::to_file;
+use backup_core::error::{codes, io_error};
+use backup_core::names::PartName;
+use backup_core::repository::catalog::Filter;
+use backup_core::repository::stored::OpenBackup;
+use backup_core::restore::ReadRequest;
+use backup_core::target::{Restorable, RestorePlan};
+use backup_core::{Error, Result};
+use backup_postgres::{Connection, Env, PgRestore, PgRestoreOptions};
+use jiff::Timestamp;
+use serde_json::json;
+use std::path::Path;
+
+pub(super) async fn run(context: &Context, args: &RestoreArgs) -> Result<u8> {
+    let settings = &context.settings;
+    let mut filter = Filter::default();
+    filter.series = settings.series.clone();
+    filter.label = settings.label.clone();
+    filter.before = args.before.as_deref().map(time).transpose()?;
+    let selector: backup_core::repository::catalog::Selector = args.id.parse()?;
+    if filter.before.is_some() && selector != backup_core::repository::catalog::Selector::Latest {
+        return Err(Error::new(&crate::error::codes::NO_EFFECT, "--before chooses what `latest` is, and an id was given"));
+    }
+    let repository = settings.repository().await?;
+    let request = repository
+        .read(selector)
+        .filter(filter)
+        .allow_unsigned(args.allow_unsigned)
+        .open_with(settings.opener(args.passphrase, context.prompt.clone()).await?)
+        .options(settings.pipeline.clone())
+        .monitor(context.monitor());
+    match (&args.to, &args.to_directory) {
+        (Some(url), None) => to_database(context, args, &request, url).await,
+        (None, Some(folder)) => to_folder(context, args, &request, folder).await,
+        _ => Err(Error::new(&crate::error::codes::USAGE, "say --to URL or --to-directory DIR")),
+    }
+}
+
+async fn to_database(context: &Context, args: &RestoreArgs, request: &ReadRequest<'_>, url: &str) -> Result<u8> {
+    let connection = Connection::resolve(Some(url), &Env::from_process())?;
+    if connection.password_in_argument() {
+        context.output.warning("the password in --to can be seen by others on this machine; use PGPASSFILE or ~/.pgpass");
+    }
+    let mut options = PgRestoreOptions::default();
+    options.no_owner = args.no_owner;
+    options.bindir = context.settings.pg_bindir.clone();
+    if let Some(jobs) = args.jobs {
+        options.jobs = Some(jobs);
+    }
+    let target = PgRestore::new(connection).options(options);
+    if args.dry_run {
+        let plan = request.plan(&target).await?;
+        context.output.result("restore", json!({ "dry_run": true, "plan": plan }), || show_plan(&plan))?;
+        return Ok(if !plan.obstacles.is_empty() { 2 } else { u8::from(!plan.warnings.is_empty()) });
+    }
+    let report = request.restore(&target).await?;
+    context.output.result("restore", json!({ "dry_run": false, "report": report }), || format!("restored into {}", report.target))?;
+    for warning in &report.warnings {
+        context.output.warning(warning);
+    }
+    Ok(u8::from(!report.warnings.is_empty()))
+}
+
+async fn to_folder(context: &Context, args: &RestoreArgs, request: &ReadRequest<'_>, folder: &Path) -> Result<u8> {
+    let name = folder.display().to_string();
+    let failed = |error| io_error(format!("write into {name}"), error);
+    let occupied = || Error::new(&codes::ALREADY_EXISTS, format!("{name} is not an empty folder")).with_hint("choose another one");
+    match std::fs::read_dir(folder).map(|mut entries| entries.next().is_none()) {
+        Ok(true) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Ok(false) => return Err(occupied()),
+        Err(_) if folder.exists() => return Err(occupied()),
+        Err(error) => return Err(failed(error)),
+    }
+    let backup: OpenBackup = request.open().await?;
+    let parts = &backup.manifest().parts;
+    if args.dry_run {
+        let mut plan = RestorePlan::default();
+        plan.target = name.clone();
+        plan.steps = parts.iter().map(|part| format!("write {name}/{} ({} bytes)", part.name, part.plain_bytes)).collect();
+        context.output.result("restore", json!({ "dry_run": true, "plan": plan }), || show_plan(&plan))?;
+        return Ok(0);
+    }
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let mut files = Vec::new();
+    for part in parts {
+        let path = folder.join(&part.name);
+        let bytes = to_file(backup.stream(&PartName::from_manifest(&part.name)?)?, &path).await?;
+        files.push(json!({ "part": part.name, "file": path.display().to_string(), "bytes": bytes }));
+    }
+    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+    let body = json!({ "dry_run": false, "report": { "target": name, "files": files } });
+    context.output.result("restore", body, || format!("restored {} parts into {name}", files.len()))?;
+    Ok(0)
+}
+
+fn time(text: &str) -> Result<Timestamp> {
+    text.parse().map_err(|error: jiff::Error| {
+        Error::new(&codes::INVALID_ARGUMENT, format!("{text:?} is not a time with its zone"))
+            .with_hint("times look like 2026-11-20T12:00:00Z or 2026-11-20T13:00:00+01:00")
+            .with_source(error)
+    })
+}
+
+fn show_plan(plan: &RestorePlan) -> String {
+    let mut text = format!("restore into {}; nothing was changed\n", plan.target);
+    for (title, lines) in [("would", &plan.steps), ("warning", &plan.warnings), ("OBSTACLE", &plan.obstacles)] {
+        for line in lines {
+            text.push_str(&format!("  {title}: {line}\n"));
+        }
+    }
+    text.trim_end().to_owned()
+}

@@ -1,0 +1,59 @@
+//! `backproof verify`.
+
+use super::Context;
+use super::args::VerifyArgs;
+use crate::config::units;
+use crate::error::codes;
+use backup_core::level::Level;
+use backup_core::repository::catalog::Filter;
+use backup_core::verify::Verdict;
+use backup_core::{Error, Result};
+use backup_postgres::PgProver;
+use serde_json::json;
+use std::sync::Arc;
+
+pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<u8> {
+    let settings = &context.settings;
+    let level = match &args.level {
+        Some(text) => text.parse()?,
+        None => settings.level.unwrap_or(Level::Intact),
+    };
+    let max_age = args.max_age.as_deref().map(units::duration).transpose()?.or(settings.max_age);
+    let min_size = args.min_size.as_deref().map(units::size).transpose()?.or(settings.min_size);
+    let repository = settings.repository().await?;
+    let local = repository.sink().is_local();
+    if (args.local_only && !local) || (args.cloud_only && local) {
+        let (wanted, flag) = if local { ("in an object store", "--cloud-only") } else { ("on this machine", "--local-only") };
+        return Err(Error::new(&codes::NO_EFFECT, format!("{flag}: no repository {wanted} is configured")));
+    }
+    let mut filter = Filter::default();
+    filter.series = settings.series.clone();
+    filter.label = settings.label.clone();
+    let mut request = repository
+        .verify()
+        .filter(filter)
+        .level(level)
+        .max_age(max_age)
+        .min_size(min_size)
+        .open_with(settings.opener(args.passphrase, context.prompt.clone()).await?)
+        .prover(Arc::new(PgProver))
+        .options(settings.pipeline.clone())
+        .monitor(context.monitor());
+    for id in &args.ids {
+        request = request.only(id.parse()?);
+    }
+    let verdict = request.run().await?;
+    let body = json!({ "status": verdict.status(), "exit_code": verdict.exit_code(), "verdict": verdict });
+    context.output.result("verify", body, || text(&verdict, context.output.verbose > 0))?;
+    Ok(verdict.exit_code())
+}
+
+fn text(verdict: &Verdict, verbose: bool) -> String {
+    let mut text = verdict.to_string();
+    if verbose {
+        for backup in &verdict.backups {
+            text.push_str(&format!("\n{}: authenticity: {}", backup.id, backup.authenticity));
+        }
+    }
+    text
+}

@@ -1,0 +1,399 @@
+//! Settings: flag over environment over `backproof.toml`, each with where it came from.
+
+mod file;
+pub mod units;
+
+use crate::error::codes;
+use backup_core::error::io_error;
+use backup_core::level::Level;
+use backup_core::names::{Label, Series};
+use backup_core::pipeline::PipelineOptions;
+use backup_core::repository::manifest::Compression;
+use backup_core::{Error, Result};
+use backup_storage::{Environment, ServerSideEncryption, StoreOptions, repository_url_from_env};
+use file::ConfigFile;
+use jiff::SignedDuration;
+use serde::Serialize;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Settings given directly, before the environment and the file: flags on the command line, or a program's own choice.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// The configuration file; by default `BACKPROOF_CONFIG`, then `backproof.toml` here, then `/etc/backproof/backproof.toml`.
+    pub config: Option<PathBuf>,
+    /// The repository's URL.
+    pub repo: Option<String>,
+    /// Recipients.
+    pub recipients: Vec<String>,
+    /// Files with identities.
+    pub identities: Vec<String>,
+    /// The SSH key that signs.
+    pub signing_key: Option<String>,
+    /// The list of trusted signers.
+    pub trusted_signers: Option<String>,
+    /// The installation's id.
+    pub installation: Option<String>,
+    /// A file with the passphrase for whatever asks for one.
+    pub passphrase_file: Option<String>,
+    /// The database.
+    pub database: Option<String>,
+    /// The series.
+    pub name: Option<String>,
+    /// The label.
+    pub label: Option<String>,
+    /// The memory budget.
+    pub memory: Option<String>,
+    /// The folder of PostgreSQL's programs.
+    pub pg_bindir: Option<String>,
+}
+
+/// Where a setting came from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// Its name, as in the file: `repository.url`.
+    pub name: &'static str,
+    /// Its value, with secrets redacted.
+    pub value: String,
+    /// `flag`, `environment (NAME)`, `file (PATH)` or `default`.
+    pub origin: String,
+}
+
+/// All settings in effect.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The repository's URL.
+    pub repo: Option<String>,
+    /// How its store is spoken to.
+    pub store: StoreOptions,
+    /// The installation whose documents count.
+    pub installation: Option<String>,
+    /// For hosts that may only write: the repository's own id.
+    pub write_only: Option<String>,
+    /// Whom backups are sealed to.
+    pub recipients: Vec<String>,
+    /// Files with identities.
+    pub identities: Vec<PathBuf>,
+    /// The SSH key that signs.
+    pub signing_key: Option<PathBuf>,
+    /// The list of trusted signers.
+    pub trusted_signers: Option<PathBuf>,
+    /// A file with the passphrase for whatever asks for one.
+    pub passphrase_file: Option<PathBuf>,
+    /// The database, as given by flag or file; the variables that PostgreSQL's programs know are looked at beside it.
+    pub database: Option<String>,
+    /// Whether the database came from a flag: a password in it is then visible to others on this machine.
+    pub database_on_command_line: bool,
+    /// The series.
+    pub series: Option<Series>,
+    /// The label of new backups, and of those that are looked for.
+    pub label: Option<Label>,
+    /// Leave out what the login cannot read, and say so.
+    pub skip_unreadable: bool,
+    /// Segments, compression, workers, memory.
+    pub pipeline: PipelineOptions,
+    /// How deeply to verify.
+    pub level: Option<Level>,
+    /// How old the newest backup may be.
+    pub max_age: Option<SignedDuration>,
+    /// How large it must be.
+    pub min_size: Option<u64>,
+    /// The folder of PostgreSQL's programs.
+    pub pg_bindir: Option<PathBuf>,
+    /// How long pg_dump waits for a lock.
+    pub lock_wait_timeout: Option<Duration>,
+    /// The variables of the process, an empty one being unset.
+    pub env: Environment,
+    /// Each setting with its origin.
+    pub shown: Vec<Shown>,
+}
+
+impl Settings {
+    /// Reads the environment and the configuration file.
+    pub fn load(overrides: &Overrides, env: Environment) -> Result<Self> {
+        let (file, path) = read_file(overrides, &env)?;
+        Resolver { env, path, shown: Vec::new() }.resolve(overrides, file)
+    }
+}
+
+fn read_file(overrides: &Overrides, env: &Environment) -> Result<(ConfigFile, Option<PathBuf>)> {
+    let named = overrides.config.clone().or_else(|| env.get("BACKPROOF_CONFIG").map(PathBuf::from));
+    let path = match named {
+        Some(path) => path,
+        None => match ["backproof.toml", "/etc/backproof/backproof.toml"].map(Path::new).into_iter().find(|path| path.exists()) {
+            Some(path) => path.to_owned(),
+            None => return Ok((ConfigFile::default(), None)),
+        },
+    };
+    let text = std::fs::read_to_string(&path).map_err(|error| io_error(format!("read {}", path.display()), error))?;
+    let file = toml::from_str(&text).map_err(|error| {
+        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+        // The message alone: the line itself may hold a password.
+        Error::new(&codes::INVALID_CONFIGURATION, format!("{}, line {line}: {}", path.display(), error.message()))
+    })?;
+    Ok((file, Some(path)))
+}
+
+struct Resolver {
+    env: Environment,
+    path: Option<PathBuf>,
+    shown: Vec<Shown>,
+}
+
+impl Resolver {
+    /// The first of flag, environment and file; noted with its origin.
+    fn pick(&mut self, name: &'static str, flag: Option<String>, variables: &[&str], file: Option<String>) -> Option<String> {
+        let (value, origin) = match flag {
+            Some(value) => (value, "flag".to_owned()),
+            None => match variables.iter().find_map(|variable| Some((self.env.get(variable)?, variable))) {
+                Some((value, variable)) => (value.to_owned(), format!("environment ({variable})")),
+                None => (file?, self.file_origin()),
+            },
+        };
+        self.show(name, &value, origin);
+        Some(value)
+    }
+
+    fn file_origin(&self) -> String {
+        self.path.as_ref().map_or_else(|| "file".into(), |path| format!("file ({})", path.display()))
+    }
+
+    fn show(&mut self, name: &'static str, value: impl Display, origin: impl Into<String>) {
+        self.shown.push(Shown { name, value: redact(&value.to_string()), origin: origin.into() });
+    }
+
+    /// A setting that stands in the file alone.
+    fn from_file<T: Clone + std::fmt::Debug>(&mut self, name: &'static str, value: Option<T>) -> Option<T> {
+        if let Some(value) = &value {
+            let text = format!("{value:?}");
+            let origin = self.file_origin();
+            self.show(name, text.trim_matches('"'), origin);
+        }
+        value
+    }
+
+    fn resolve(mut self, flags: &Overrides, file: ConfigFile) -> Result<Settings> {
+        let named = |name: &'static str| move |error: Error| error.context(name);
+        let repository = file.repository;
+        let mut repo = self.pick("repository.url", flags.repo.clone(), &["BACKPROOF_REPO"], None);
+        if repo.is_none() && repository.url.is_none() {
+            repo = repository_url_from_env(&self.env);
+            if let Some(url) = &repo {
+                self.show("repository.url", url, "environment (BACKUP_S3_BUCKET, S3_BUCKET or R2_BUCKET)");
+            }
+        }
+        if repo.is_none() {
+            repo = self.pick("repository.url", None, &[], repository.url);
+        }
+        let installation =
+            self.pick("repository.installation", flags.installation.clone(), &["BACKPROOF_INSTALLATION"], repository.installation);
+        let recipients = self.list(
+            "repository.recipients",
+            flags.recipients.clone(),
+            &["BACKPROOF_RECIPIENTS", "BACKUP_GPG_RECIPIENT"],
+            repository.recipients,
+        );
+        let identities =
+            self.list("repository.identity", flags.identities.clone(), &["BACKPROOF_IDENTITY"], repository.identity);
+        let signing_key =
+            self.pick("repository.signing_key", flags.signing_key.clone(), &["BACKPROOF_SIGNING_KEY"], repository.signing_key);
+        let trusted_signers = self.pick(
+            "repository.trusted_signers",
+            flags.trusted_signers.clone(),
+            &["BACKPROOF_TRUSTED_SIGNERS"],
+            repository.trusted_signers,
+        );
+        let passphrase_file = self.pick(
+            "repository.passphrase_file",
+            flags.passphrase_file.clone(),
+            &["BACKPROOF_PASSPHRASE_FILE"],
+            repository.passphrase_file,
+        );
+        let write_only = self.write_only(repository.write_only, repository.repository_id, installation.is_some())?;
+        let store = self.store(repository.store)?;
+
+        let series = self.pick("name", flags.name.clone(), &["BACKPROOF_NAME"], None);
+        let series = match series {
+            Some(name) => Some(Series::new(name)?),
+            // A single configured series needs no name.
+            None if file.series.len() == 1 => {
+                let name = file.series.keys().next().cloned().unwrap_or_default();
+                let origin = self.file_origin();
+                self.show("name", &name, origin);
+                Some(Series::new(name)?)
+            }
+            None => None,
+        };
+        for name in file.series.keys() {
+            Series::new(name.clone())
+                .map_err(|error| Error::new(&codes::INVALID_CONFIGURATION, format!("[series.{name}]")).with_source(error))?;
+        }
+        let own = series.as_ref().and_then(|series| file.series.get(series.as_str())).cloned().unwrap_or_default();
+        let database_on_command_line = flags.database.is_some();
+        let database = self.pick("series.database", flags.database.clone(), &[], own.database);
+        let label = self.pick("label", flags.label.clone(), &["BACKPROOF_LABEL"], own.label.or(file.backup.label));
+        let label = label.map(Label::new).transpose()?;
+        let skip_unreadable = self.from_file("series.skip_unreadable", own.skip_unreadable).unwrap_or(false);
+
+        let mut pipeline = PipelineOptions::default();
+        if let Some(text) = self.from_file("backup.segment_size", file.backup.segment_size) {
+            pipeline.segment_bytes = units::size(&text).map_err(named("backup.segment_size"))?;
+        }
+        if let Some(text) = self.from_file("backup.compression", file.backup.compression) {
+            pipeline.compression = match text.as_str() {
+                "zstd" => Compression::Zstd,
+                "none" => Compression::None,
+                _ => return Err(invalid("backup.compression", &text, "zstd or none")),
+            };
+        }
+        if let Some(level) = self.from_file("backup.compression_level", file.backup.compression_level) {
+            pipeline.level = level;
+        }
+        pipeline.workers = self.from_file("backup.workers", file.backup.workers);
+        let memory = self.pick("backup.memory", flags.memory.clone(), &["BACKPROOF_MEMORY"], file.backup.memory);
+        if let Some(text) = memory {
+            pipeline.memory = units::size(&text).map_err(named("backup.memory"))?;
+        }
+        if let Some(text) = self.from_file("backup.max_stall", file.backup.max_stall) {
+            pipeline.max_stall = positive("backup.max_stall", &text)?;
+        }
+
+        let level = self.from_file("verify.level", file.verify.level);
+        let max_age = self.from_file("verify.max_age", file.verify.max_age);
+        let min_size = self.from_file("verify.min_size", file.verify.min_size);
+        let pg_bindir = self.pick("postgres.bindir", flags.pg_bindir.clone(), &["PG_BINDIR"], file.postgres.bindir);
+        let lock_wait_timeout = self.from_file("postgres.lock_wait_timeout", file.postgres.lock_wait_timeout);
+        Ok(Settings {
+            repo,
+            store,
+            installation,
+            write_only,
+            recipients,
+            identities: identities.into_iter().map(PathBuf::from).collect(),
+            signing_key: signing_key.map(PathBuf::from),
+            trusted_signers: trusted_signers.map(PathBuf::from),
+            passphrase_file: passphrase_file.map(PathBuf::from),
+            database,
+            database_on_command_line,
+            series,
+            label,
+            skip_unreadable,
+            pipeline,
+            level: level.map(|level| level.parse()).transpose().map_err(named("verify.level"))?,
+            max_age: max_age.map(|text| units::duration(&text)).transpose().map_err(named("verify.max_age"))?,
+            min_size: min_size.map(|text| units::size(&text)).transpose().map_err(named("verify.min_size"))?,
+            pg_bindir: pg_bindir.map(PathBuf::from),
+            lock_wait_timeout: lock_wait_timeout.map(|text| positive("postgres.lock_wait_timeout", &text)).transpose()?,
+            env: self.env,
+            shown: self.shown,
+        })
+    }
+
+    /// Flags add up; a variable holds several, one a line or separated by commas.
+    fn list(&mut self, name: &'static str, flags: Vec<String>, variables: &[&str], file: Option<file::OneOrMore>) -> Vec<String> {
+        if !flags.is_empty() {
+            self.show(name, flags.join(", "), "flag");
+            return flags;
+        }
+        for variable in variables {
+            if let Some(text) = self.env.get(variable) {
+                let items: Vec<String> =
+                    text.split(['\n', ',']).map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect();
+                if !items.is_empty() {
+                    self.show(name, items.join(", "), format!("environment ({variable})"));
+                    return items;
+                }
+            }
+        }
+        let items = file.map(file::OneOrMore::into_vec).unwrap_or_default();
+        if !items.is_empty() {
+            let origin = self.file_origin();
+            self.show(name, items.join(", "), origin);
+        }
+        items
+    }
+
+    fn write_only(&mut self, write_only: Option<bool>, id: Option<String>, installation: bool) -> Result<Option<String>> {
+        let write_only = self.from_file("repository.write_only", write_only).unwrap_or(false);
+        let id = self.from_file("repository.repository_id", id);
+        match (write_only, id) {
+            (false, _) => Ok(None),
+            (true, Some(id)) if installation => Ok(Some(id)),
+            (true, _) => Err(Error::new(
+                &codes::INVALID_CONFIGURATION,
+                "write_only needs `installation` and `repository_id`, since nothing can be read",
+            )
+            .with_hint("`backproof init` printed the lines to paste; they are in the repository's backproof.json, too")),
+        }
+    }
+
+    fn store(&mut self, section: file::StoreSection) -> Result<StoreOptions> {
+        let mut store = StoreOptions::default();
+        store.env = self.env.clone();
+        store.endpoint = self.from_file("repository.store.endpoint", section.endpoint);
+        store.region = self.from_file("repository.store.region", section.region);
+        store.path_style = self.from_file("repository.store.path_style", section.path_style);
+        store.ca_file = self.from_file("repository.store.ca_file", section.ca_file).map(PathBuf::from);
+        store.allow_http = self.from_file("repository.store.allow_http", section.allow_http).unwrap_or(false);
+        let kms_key = self.from_file("repository.store.kms_key_id", section.kms_key_id);
+        let encryption = self.from_file("repository.store.server_side_encryption", section.server_side_encryption);
+        store.server_side_encryption = match (encryption.as_deref(), kms_key) {
+            (None, None) => None,
+            (Some("aes256"), None) => Some(ServerSideEncryption::Aes256),
+            (Some("kms"), key_id) => Some(ServerSideEncryption::Kms { key_id }),
+            (_, Some(_)) => {
+                return Err(Error::new(&codes::NO_EFFECT, "kms_key_id has no effect without server_side_encryption = \"kms\""));
+            }
+            (Some(other), None) => return Err(invalid("repository.store.server_side_encryption", other, "aes256 or kms")),
+        };
+        store.storage_class = self.from_file("repository.store.storage_class", section.storage_class);
+        store.tags = self.from_file("repository.store.tags", section.tags).unwrap_or_default();
+        store.checksums = self.from_file("repository.store.checksums", section.checksums);
+        store.allow_unconditional_create = self
+            .from_file("repository.store.allow_unconditional_create", section.allow_unconditional_create)
+            .unwrap_or(false);
+        let timeout = |name, text: Option<String>| text.map(|text| positive(name, &text)).transpose();
+        store.connect_timeout = timeout(
+            "repository.store.connect_timeout",
+            self.from_file("repository.store.connect_timeout", section.connect_timeout),
+        )?;
+        store.request_timeout = timeout(
+            "repository.store.request_timeout",
+            self.from_file("repository.store.request_timeout", section.request_timeout),
+        )?;
+        store.retry_for =
+            timeout("repository.store.retry_for", self.from_file("repository.store.retry_for", section.retry_for))?;
+        Ok(store)
+    }
+}
+
+fn invalid(name: &str, text: &str, expected: &str) -> Error {
+    Error::new(&codes::INVALID_CONFIGURATION, format!("{name} = {text:?} is not possible"))
+        .with_hint(format!("it can be {expected}"))
+}
+
+fn positive(name: &str, text: &str) -> Result<Duration> {
+    let duration = units::duration(text).map_err(|error| error.context(name))?;
+    Ok(Duration::from_secs(duration.as_secs().unsigned_abs()))
+}
+
+/// Takes passwords out of URLs and connection strings.
+fn redact(text: &str) -> String {
+    if let Ok(mut url) = url::Url::parse(text)
+        && url.has_host()
+    {
+        let secret = url.password().is_some() || url.query_pairs().any(|(key, _)| key.contains("password"));
+        if url.password().is_some() {
+            let _ = url.set_password(Some("REDACTED"));
+        }
+        if secret && url.query().is_some() {
+            let kept: Vec<(String, String)> =
+                url.query_pairs().filter(|(key, _)| !key.contains("password")).map(|(k, v)| (k.into(), v.into())).collect();
+            url.query_pairs_mut().clear().extend_pairs(kept);
+        }
+        return if secret { url.to_string() } else { text.to_owned() };
+    }
+    if text.contains("password") && text.contains('=') { "REDACTED".into() } else { text.to_owned() }
+}

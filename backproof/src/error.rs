@@ -1,0 +1,31 @@
+//! The error codes of this crate, and the list of all.
+
+use backup_core::error::Code;
+
+/// The codes that backproof itself raises.
+pub mod codes {
+    backup_core::codes! {
+        /// The command line is not one that the program knows.
+        USAGE = "usage", permanent, "`backproof help` and `backproof COMMAND --help` show what there is";
+        /// The configuration file cannot be read or has a mistake.
+        INVALID_CONFIGURATION = "invalid_configuration", permanent, "correct the line that is named; `backproof config` shows what is in effect";
+        /// No repository was named.
+        REPOSITORY_REQUIRED = "repository_required", permanent, "say where with --repo URL, BACKPROOF_REPO, or `url` under [repository] in backproof.toml";
+        /// A setting or flag is given that has no effect here.
+        NO_EFFECT = "no_effect", permanent, "remove the setting that is named";
+        /// Someone pressed Ctrl-C, or the program was told to end.
+        INTERRUPTED = "interrupted", permanent, "nothing was published; run it again";
+    }
+}
+
+/// Every error code of every crate, for documentation and bindings.
+pub fn all_codes() -> Vec<&'static Code> {
+    let crates: [&[&'static Code]; 5] = [
+        backup_core::error::codes::ALL,
+        backup_storage::error::codes::ALL,
+        backup_crypto::error::codes::ALL,
+        backup_postgres::error::codes::ALL,
+        codes::ALL,
+    ];
+    crates.concat()
+}

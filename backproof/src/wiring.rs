@@ -1,0 +1,115 @@
+//! From settings to the things they mean: the store, the keys, the signers, the database.
+
+use crate::config::Settings;
+use crate::error::codes;
+use backup_core::cipher::{KeyOpener, KeySealer, NoEncryption};
+use backup_core::repository::marker::Marker;
+use backup_core::repository::{OpenOptions, Repository};
+use backup_core::signature::{Signer, TrustPolicy};
+use backup_core::sink::Sink;
+use backup_core::{Error, Result};
+use backup_crypto::{FixedPassphrase, Identities, Prompt, RecipientOptions, Recipients, SshSigner, TrustedSigners};
+use backup_postgres::{Connection, Env};
+use jiff::tz::TimeZone;
+use secrecy::{ExposeSecret, SecretString};
+use std::sync::Arc;
+
+impl Settings {
+    /// Opens the store, without looking into it.
+    pub async fn sink(&self) -> Result<Arc<dyn Sink>> {
+        let url = self.repo.as_deref().ok_or_else(|| Error::new(&codes::REPOSITORY_REQUIRED, "no repository was named"))?;
+        backup_storage::open(url, &self.store).await
+    }
+
+    /// Opens the repository, with the signers that are trusted.
+    pub async fn repository(&self) -> Result<Repository> {
+        let sink = self.sink().await?;
+        let mut options = OpenOptions::default();
+        options.trust = self.trust().await?;
+        options.installation = self.installation.clone();
+        if let (Some(repository), Some(installation)) = (&self.write_only, &self.installation) {
+            let mut marker = Marker::new(Some(installation.clone()), sink.capabilities())?;
+            marker.repository = repository.clone();
+            options.write_only = Some(marker);
+        }
+        Repository::open(sink, options).await
+    }
+
+    /// The signers that are trusted, where a list of them is configured.
+    pub async fn trust(&self) -> Result<Option<Arc<dyn TrustPolicy>>> {
+        match &self.trusted_signers {
+            Some(path) => Ok(Some(Arc::new(TrustedSigners::from_file(path, &TimeZone::system()).await?))),
+            None => Ok(None),
+        }
+    }
+
+    /// Who signs, where a signing key is configured.
+    pub async fn signer(&self, prompt: Arc<dyn Prompt>) -> Result<Option<Arc<dyn Signer>>> {
+        match &self.signing_key {
+            Some(path) => Ok(Some(Arc::new(SshSigner::from_file(path, self.prompt(prompt)?).await?))),
+            None => Ok(None),
+        }
+    }
+
+    /// Whom new backups are sealed to; nobody only when that was asked for.
+    pub async fn sealer(&self, no_encryption: bool, passphrase: bool, prompt: Arc<dyn Prompt>) -> Result<Arc<dyn KeySealer>> {
+        if no_encryption {
+            if !self.recipients.is_empty() || passphrase {
+                return Err(Error::new(&codes::NO_EFFECT, "recipients are set, and --no-encryption says that there are none")
+                    .with_hint("leave out one of them"));
+            }
+            return Ok(Arc::new(NoEncryption));
+        }
+        let prompt = self.prompt(prompt)?;
+        let mut options = RecipientOptions::default();
+        if passphrase {
+            options.passphrase = Some(self.new_passphrase(prompt.clone())?);
+        }
+        options.prompt = prompt;
+        Ok(Arc::new(Recipients::parse(&self.recipients, &options).await?))
+    }
+
+    /// The identities; `None` when there are none.
+    pub async fn opener(&self, passphrase: bool, prompt: Arc<dyn Prompt>) -> Result<Option<Arc<dyn KeyOpener>>> {
+        let prompt = self.prompt(prompt)?;
+        let mut identities = Identities::new().prompt(prompt.clone());
+        for path in &self.identities {
+            identities = identities.file(path).await?;
+        }
+        if passphrase {
+            identities = identities.passphrase(prompt.passphrase("the backup")?);
+        }
+        Ok(if identities.is_empty() { None } else { Some(Arc::new(identities)) })
+    }
+
+    /// A passphrase for something new: asked for twice, or from the passphrase file.
+    pub fn new_passphrase(&self, person: Arc<dyn Prompt>) -> Result<SecretString> {
+        let first = self.prompt(person.clone())?.passphrase("the new key")?;
+        if self.passphrase_file.is_none() {
+            let again = person.passphrase("the new key, again")?;
+            if first.expose_secret() != again.expose_secret() {
+                return Err(Error::new(&backup_crypto::error::codes::WRONG_PASSPHRASE, "the two passphrases differ")
+                    .with_hint("nothing was written; try again"));
+            }
+        }
+        Ok(first)
+    }
+
+    /// The passphrase file where there is one, and the person otherwise.
+    fn prompt(&self, person: Arc<dyn Prompt>) -> Result<Arc<dyn Prompt>> {
+        match &self.passphrase_file {
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| backup_core::error::io_error(format!("read {}", path.display()), error))?;
+                let line = text.lines().next().unwrap_or_default();
+                Ok(Arc::new(FixedPassphrase(SecretString::from(line.to_owned()))))
+            }
+            None => Ok(person),
+        }
+    }
+
+    /// The database that is backed up: a flag or the file names it, or the variables that PostgreSQL's programs know.
+    pub fn source_connection(&self) -> Result<Connection> {
+        Connection::resolve(self.database.as_deref(), &Env::from_process())
+    }
+}

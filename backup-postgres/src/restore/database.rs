@@ -1,0 +1,115 @@
+//! Creating the new database, and removing it when the restore fails.
+
+use super::statement::{quote_name, quote_string};
+use super::toc::Recreation;
+use crate::connection::Session;
+use crate::error::codes::{DATABASE_EXISTS, RESTORE_FAILED};
+use backup_core::Error;
+use backup_core::Result;
+use tokio_postgres::error::SqlState;
+
+/// A database that was created for a restore and is not complete. It is dropped with this, unless it is kept.
+pub(super) struct Created {
+    session: Option<Session>,
+    name: String,
+}
+
+impl Created {
+    /// Creates the database. It says in its comment that it is not complete until [`complete`](Created::complete).
+    pub(super) async fn create(session: Session, name: &str, recreation: &Recreation, backup: &str) -> Result<Self> {
+        session.batch_execute(&recreation.create).await.map_err(|error| {
+            if error.code() == Some(&SqlState::DUPLICATE_DATABASE) {
+                return Error::new(&DATABASE_EXISTS, format!("database \"{name}\" exists already"));
+            }
+            failed(&format!("create database \"{name}\""), error).with_hint(
+                "where the server lacks the source's encoding or locale, install the locale there; otherwise see the cause",
+            )
+        })?;
+        let created = Created { session: Some(session), name: name.to_owned() };
+        let comment = format!("backproof: restore of {backup} has not finished; this database is not complete");
+        let comment = format!("COMMENT ON DATABASE {} IS {}", quote_name(name), quote_string(&comment));
+        created.run(&comment).await?;
+        for statement in recreation.owner.iter().chain(&recreation.before) {
+            created.run(statement).await?;
+        }
+        Ok(created)
+    }
+
+    async fn run(&self, statement: &str) -> Result<()> {
+        let Some(session) = &self.session else { return Ok(()) };
+        // The statement itself is not shown: it may hold a value that nobody should see.
+        let words: Vec<&str> = statement.split_whitespace().take(3).collect();
+        session.batch_execute(statement).await.map_err(|error| failed(&words.join(" "), error))
+    }
+
+    /// Gives it the rest of its properties: from here on it is complete.
+    pub(super) async fn complete(mut self, recreation: &Recreation) -> Result<()> {
+        let comment = format!("COMMENT ON DATABASE {} IS NULL", quote_name(&self.name));
+        for statement in std::iter::once(&comment).chain(&recreation.after) {
+            if let Err(error) = self.run(statement).await {
+                return Err(self.remove(error).await);
+            }
+        }
+        self.session = None;
+        Ok(())
+    }
+
+    /// Leaves it as it is after a failure; the error says so.
+    pub(super) fn keep(mut self, error: Error) -> Error {
+        self.session = None;
+        let name = std::mem::take(&mut self.name);
+        Error::new(error.code(), format!("{error}; database \"{name}\" is left as it is, incomplete")).with_hint(
+            format!("{}; drop database \"{name}\" when you do not need it any more", error.hint().to_owned()),
+        )
+    }
+
+    /// Removes it after a failure; the error says whether that worked.
+    pub(super) async fn remove(mut self, error: Error) -> Error {
+        let Some(session) = self.session.take() else { return error };
+        match drop_database(&session, &self.name).await {
+            Ok(()) => error,
+            Err(second) => {
+                let name = std::mem::take(&mut self.name);
+                let hint = format!("{}; drop database \"{name}\" yourself", error.hint().to_owned());
+                let message =
+                    format!("{error}; database \"{name}\" is left, incomplete, since dropping it failed too: {second}");
+                Error::new(error.code(), message).with_hint(hint)
+            }
+        }
+    }
+}
+
+/// A restore whose future is dropped removes its database in the background, as long as the runtime lives. Its comment tells what it
+/// is otherwise.
+impl Drop for Created {
+    fn drop(&mut self) {
+        let Some(session) = self.session.take() else { return };
+        let name = std::mem::take(&mut self.name);
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            if let Err(error) = drop_database(&session, &name).await {
+                tracing::warn!(%error, database = name, "an incomplete database is left");
+            }
+        });
+    }
+}
+
+async fn drop_database(session: &Session, name: &str) -> Result<(), tokio_postgres::Error> {
+    let name = quote_name(name);
+    // FORCE came with 13: what is left of pg_restore's connections must not keep the database.
+    match session.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await {
+        Err(error) if error.code() == Some(&SqlState::SYNTAX_ERROR) => {
+            session.batch_execute(&format!("DROP DATABASE IF EXISTS {name}")).await
+        }
+        result => result,
+    }
+}
+
+/// A statement failed; with the server's message.
+pub(super) fn failed(doing: &str, error: tokio_postgres::Error) -> Error {
+    let said = error.as_db_error().map(|said| said.message().to_owned());
+    match said {
+        Some(said) => Error::new(&RESTORE_FAILED, format!("{doing}: {said}")),
+        None => Error::new(&RESTORE_FAILED, doing.to_owned()).with_source(error),
+    }
+}

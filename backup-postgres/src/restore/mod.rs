@@ -1,0 +1,444 @@
+//! Restoring a dump into a new database.
+//!
+//! The archive is read once, as a stream, and no row of it touches the disk. Its table of contents goes to a private temporary
+//! file; from there come, in this order: what precedes the data; the data, through a pipe; indexes, constraints and the like in
+//! parallel; privileges, event triggers and materialised views. (pg_restore in sections, each fed as it likes best: faster than
+//! `pg_restore -j 2` from a file.) Privileges wait until the end, as pg_restore orders it.
+//!
+//! Errors: pg_restore goes on after an error in what precedes the data, so that all of them can be told at once; then the
+//! restore ends. With [`PgRestore::keep_incomplete`] it goes on to the end whatever fails, and still fails.
+
+mod database;
+mod programs;
+mod server;
+mod statement;
+mod toc;
+
+use crate::archive::Parser;
+use crate::connection::{Connection, Env, Session};
+use crate::error::codes::{DATABASE_EXISTS, RESTORE_REFUSED};
+use crate::tools::{Installed, Tools, Version};
+use async_trait::async_trait;
+use backup_core::command::CommandWriter;
+use backup_core::error::codes::{INVALID_ARGUMENT, PART_INVALID};
+use backup_core::error::io_error;
+use backup_core::monitor::{Event, Monitor};
+use backup_core::names::PartName;
+use backup_core::pipeline::read::PartStream;
+use backup_core::target::{Restorable, RestorePlan, RestoreReport, Target};
+use backup_core::{Error, Result};
+use bytes::Bytes;
+use database::{Created, failed};
+use programs::{PgRestoreProgram, failure, judge};
+use server::Server;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tempfile::TempDir;
+use toc::{Choices, Recreation, Toc};
+
+/// Restores a dump into a new database of a server. Kind of backup: `postgresql-dump`.
+///
+/// The connection names the database to be; it must not exist. It is created with the encoding, locale and owner of the source, and gets
+/// its settings, privileges and comment. Subscriptions are never restored. A restore that fails drops the database again; one whose
+/// future is dropped does so in the background.
+#[derive(Clone, Debug)]
+pub struct PgRestore {
+    connection: Connection,
+    maintenance: Option<String>,
+    tools: Option<PathBuf>,
+    env: Env,
+    jobs: usize,
+    no_owner: bool,
+    no_tablespaces: bool,
+    keep_incomplete: bool,
+}
+
+impl PgRestore {
+    /// Restores into the database that this connection names.
+    pub fn new(connection: Connection) -> Self {
+        let jobs = std::thread::available_parallelism().map_or(2, |count| count.get().min(8));
+        PgRestore {
+            connection,
+            maintenance: None,
+            tools: None,
+            env: Env::from_process(),
+            jobs,
+            no_owner: false,
+            no_tablespaces: false,
+            keep_incomplete: false,
+        }
+    }
+
+    /// The database to connect to for creating the new one; otherwise `postgres`, or `template1` where there is none.
+    pub fn maintenance_database(mut self, name: impl Into<String>) -> Self {
+        self.maintenance = Some(name.into());
+        self
+    }
+
+    /// Uses the PostgreSQL programs of this folder only.
+    pub fn tools(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.tools = Some(folder.into());
+        self
+    }
+
+    /// Looks for PostgreSQL's programs with this environment.
+    pub fn env(mut self, env: Env) -> Self {
+        self.env = env;
+        self
+    }
+
+    /// How many indexes and constraints are made at once; otherwise as many as this machine has cores, at most 8.
+    pub fn jobs(mut self, jobs: usize) -> Self {
+        self.jobs = jobs.max(1);
+        self
+    }
+
+    /// Everything will belong to the restoring role. Statements that name missing roles (privileges, settings), and policies
+    /// and user mappings that do, are left out, each told as a warning.
+    pub fn no_owner(mut self, no_owner: bool) -> Self {
+        self.no_owner = no_owner;
+        self
+    }
+
+    /// Everything goes into the server's default tablespace.
+    pub fn no_tablespaces(mut self, no_tablespaces: bool) -> Self {
+        self.no_tablespaces = no_tablespaces;
+        self
+    }
+
+    /// Goes on after errors, and leaves what could be restored when the restore fails: the last resort for a damaged backup.
+    pub fn keep_incomplete(mut self, keep: bool) -> Self {
+        self.keep_incomplete = keep;
+        self
+    }
+
+    /// A connection to a database that exists already.
+    async fn connect(&self) -> Result<Session> {
+        if let Some(name) = &self.maintenance {
+            return self.connection.with_database(name).connect().await;
+        }
+        match self.connection.with_database("postgres").connect().await {
+            Err(error) if error.is(&crate::error::codes::DATABASE_NOT_FOUND) => {
+                self.connection.with_database("template1").connect().await.map_err(|_| error)
+            }
+            result => result,
+        }
+    }
+
+    /// Looks at both sides: all that happens before anything is changed.
+    async fn prepare(&self, backup: &dyn Restorable) -> Result<Prepared> {
+        let name = self.connection.database().to_owned();
+        if name.len() > 63 || name.is_empty() {
+            let message = format!("\"{name}\" cannot be the name of a database: it has {} bytes", name.len());
+            return Err(Error::new(&INVALID_ARGUMENT, message).with_hint("choose a name of 1 to 63 bytes"));
+        }
+        let session = self.connect().await?;
+        let server = Server::ask(&session, &name).await?;
+        let choices = Choices {
+            no_owner: self.no_owner,
+            no_tablespaces: self.no_tablespaces,
+            roles: server.roles.keys().cloned().collect(),
+        };
+        let mut archive = ArchiveHead::read(backup, Toc::new(choices)).await?;
+        let recreation = archive.parser.visitor_mut().recreation(&name)?;
+        let toc = archive.parser.visitor();
+        let header = toc.header.as_ref();
+        let dumped_from = header.and_then(|header| version(header.server_version.as_ref()?));
+        let dumped_by = header.and_then(|header| version(header.dump_version.as_ref()?));
+        let bytes = part_bytes(backup);
+        let mut obstacles = server.obstacles(toc, &name, self.no_owner);
+        if self.no_tablespaces {
+            obstacles.retain(|obstacle| !obstacle.starts_with("tablespace "));
+        }
+        let mut warnings = server.warnings(toc, dumped_from, backup.is_authentic(), bytes);
+        let tools = Installed::find(self.tools.as_deref(), &self.env)
+            .await
+            .for_restore(dumped_by.unwrap_or(server.version), server.version);
+        let tools = match tools {
+            Ok(tools) => {
+                warnings.extend(tools.warning.clone());
+                Some(tools)
+            }
+            Err(error) => {
+                obstacles.push(format!("{error}: {}", error.hint()));
+                None
+            }
+        };
+        Ok(Prepared { name, session, server, archive, recreation, dumped_from, bytes, obstacles, warnings, tools })
+    }
+}
+
+/// What was found out before anything is changed.
+struct Prepared {
+    name: String,
+    session: Session,
+    server: Server,
+    archive: ArchiveHead,
+    recreation: Recreation,
+    dumped_from: Option<Version>,
+    bytes: u64,
+    obstacles: Vec<String>,
+    warnings: Vec<String>,
+    tools: Option<Tools>,
+}
+
+impl Prepared {
+    fn plan(&self, target: &PgRestore) -> RestorePlan {
+        let toc = self.archive.parser.visitor();
+        let mut plan = RestorePlan::default();
+        plan.target = target.connection.to_string();
+        let from = self.dumped_from.map_or("an unknown version".to_owned(), |version| version.to_string());
+        plan.steps = vec![
+            format!(
+                "create database \"{}\" on PostgreSQL {} (the backup is of {from})",
+                self.name, self.server.version
+            ),
+            format!("restore {} definitions", toc.pre_data.len()),
+            format!("load the data: {} bytes, through a pipe", self.bytes),
+            format!("make {} indexes, constraints and triggers, {} at once", toc.post_data.len(), target.jobs),
+            format!(
+                "restore {} privileges and the database's properties",
+                toc.privileges.len() + toc.other_privileges.len()
+            ),
+        ];
+        if let Some(free) = self.server.free_space() {
+            plan.steps.insert(0, format!("check the space: {free} bytes are free on the server's disk"));
+        }
+        plan.warnings.clone_from(&self.warnings);
+        plan.obstacles.clone_from(&self.obstacles);
+        plan
+    }
+
+    fn refusal(&self) -> Option<Error> {
+        let message = match self.obstacles.as_slice() {
+            [] => return None,
+            _ if self.server.has_database() => {
+                return Some(Error::new(&DATABASE_EXISTS, format!("database \"{}\" exists already", self.name)));
+            }
+            obstacles => obstacles.join("; "),
+        };
+        Some(Error::new(&RESTORE_REFUSED, message))
+    }
+}
+
+#[async_trait]
+impl Target for PgRestore {
+    async fn plan(&self, backup: &dyn Restorable) -> Result<RestorePlan> {
+        Ok(self.prepare(backup).await?.plan(self))
+    }
+
+    async fn restore(&self, backup: &dyn Restorable, monitor: Arc<dyn Monitor>) -> Result<RestoreReport> {
+        let step = |doing: &str| monitor.event(Event::Step { doing: doing.to_owned() });
+        step("look at the server and the backup");
+        let prepared = self.prepare(backup).await?;
+        if let Some(refusal) = prepared.refusal() {
+            return Err(refusal);
+        }
+        let Prepared { name, session, mut archive, recreation, bytes, warnings, tools: Some(tools), .. } = prepared
+        else {
+            return Err(Error::new(&RESTORE_REFUSED, "there is no pg_restore"));
+        };
+        for message in &warnings {
+            monitor.event(Event::Warning { message: message.clone() });
+        }
+        let pg_restore = PgRestoreProgram {
+            program: tools.pg_restore.path,
+            connection: session.connection().with_database(&name),
+            no_owner: self.no_owner,
+            no_tablespaces: self.no_tablespaces,
+            exit_on_error: !self.keep_incomplete,
+            folder: archive.folder.path().to_owned(),
+        };
+
+        step("create the database");
+        let created = Created::create(session, &name, &recreation, backup.manifest().id.as_str()).await?;
+        monitor.event(Event::PartStarted { part: dump_part(), expected: Some(bytes) });
+        match self.fill(&pg_restore, &mut archive, &*monitor).await {
+            Ok(()) => created.complete(&recreation).await?,
+            Err(error) if self.keep_incomplete => return Err(created.keep(error)),
+            Err(error) => return Err(created.remove(error).await),
+        }
+        monitor.event(Event::PartFinished { part: dump_part(), plain: archive.bytes, stored: 0 });
+        Ok({
+            let mut report = RestoreReport::default();
+            report.target = self.connection.to_string();
+            report.bytes = archive.bytes;
+            report.warnings = warnings;
+            report
+        })
+    }
+}
+
+impl PgRestore {
+    /// Fills the new database, phase by phase.
+    async fn fill(
+        &self,
+        pg_restore: &PgRestoreProgram,
+        archive: &mut ArchiveHead,
+        monitor: &dyn Monitor,
+    ) -> Result<()> {
+        let step = |doing: &str| monitor.event(Event::Step { doing: doing.to_owned() });
+        let mut errors = Vec::new();
+        let give_up = |errors: &[String]| !errors.is_empty() && !self.keep_incomplete;
+        let end = |errors: &[String]| failure(errors, "pg_restore failed");
+        let toc = std::mem::take(archive.parser.visitor_mut());
+
+        step("restore definitions");
+        let all_errors = PgRestoreProgram { exit_on_error: false, ..pg_restore.clone() };
+        errors.extend(all_errors.read_file("definitions", &toc.pre_data, 1, &archive.path()).await?);
+        if give_up(&errors) {
+            return Err(end(&errors));
+        }
+
+        step("load the data");
+        if toc.has_blocks {
+            let mut writer = pg_restore.read_pipe("data", &toc.data)?;
+            archive.send(monitor, &mut writer).await?;
+            let (ended, all) = writer.finish().await?;
+            errors.extend(judge("data", &ended));
+            if ended.success() && !all {
+                errors.push("data: pg_restore did not read all of it".into());
+            }
+        } else {
+            errors.extend(pg_restore.read_file("data", &toc.data, 1, &archive.path()).await?);
+        }
+        if give_up(&errors) {
+            return Err(end(&errors));
+        }
+        archive.drain(monitor).await?;
+
+        if !toc.other_privileges.is_empty() {
+            step("restore privileges of roles that exist");
+            let session = pg_restore.connection.connect().await?;
+            for statement in &toc.other_privileges {
+                if let Err(error) = session.batch_execute(statement).await {
+                    errors.push(failed("privileges", error).chain());
+                }
+            }
+        }
+
+        step("make indexes, constraints and triggers, restore privileges");
+        let mut last = toc.post_data;
+        last.extend(toc.privileges);
+        errors.extend(pg_restore.read_file("indexes", &last, self.jobs, &archive.path()).await?);
+        if errors.is_empty() { Ok(()) } else { Err(end(&errors)) }
+    }
+}
+
+/// The part `dump` of a backup, read up to the end of its table of contents, which is in a private file.
+struct ArchiveHead {
+    parser: Parser<Toc>,
+    stream: PartStream,
+    /// What was read beyond the table of contents.
+    rest: Bytes,
+    folder: TempDir,
+    bytes: u64,
+    ended: bool,
+}
+
+impl ArchiveHead {
+    async fn read(backup: &dyn Restorable, toc: Toc) -> Result<Self> {
+        let failed = |error| io_error("write the table of contents to a temporary file", error);
+        // Readable by its owner alone: definitions can hold secrets.
+        let folder = tempfile::Builder::new().prefix("backproof-restore-").tempdir().map_err(failed)?;
+        let stream = backup.open(&dump_part()).await?;
+        let mut head =
+            ArchiveHead { parser: Parser::new(toc), stream, rest: Bytes::new(), folder, bytes: 0, ended: false };
+        let mut file = private_file(&head.path()).map_err(failed)?;
+        loop {
+            let Some(mut piece) = head.stream.next().await? else {
+                head.ended = true;
+                return match head.parser.visitor().end {
+                    Some(_) => Ok(head),
+                    None => Err(Error::new(&PART_INVALID, "the archive ends inside its table of contents")),
+                };
+            };
+            let before = head.bytes;
+            head.parser.feed(&piece)?;
+            head.bytes += piece.len() as u64;
+            if let Some(end) = head.parser.visitor().end {
+                // The end lies in this piece, so the difference is at most its length.
+                head.rest = piece.split_off((end - before) as usize);
+            }
+            file.write_all(&piece).map_err(failed)?;
+            if head.parser.visitor().end.is_some() {
+                return Ok(head);
+            }
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("toc")
+    }
+
+    /// Gives the whole archive, from its start, until it ends or the program takes no more.
+    async fn send(&mut self, monitor: &dyn Monitor, to: &mut CommandWriter) -> Result<()> {
+        let failed = |error| io_error("read the table of contents from a temporary file", error);
+        let mut file = std::fs::File::open(self.path()).map_err(failed)?;
+        loop {
+            let mut piece = Vec::with_capacity(1 << 20);
+            std::io::Read::read_to_end(&mut std::io::Read::take(&mut file, 1 << 20), &mut piece).map_err(failed)?;
+            if piece.is_empty() {
+                break;
+            }
+            if !to.write(piece.into()).await {
+                return Ok(());
+            }
+        }
+        if !to.write(std::mem::take(&mut self.rest)).await {
+            return Ok(());
+        }
+        while let Some(piece) = self.next(monitor).await? {
+            if !to.write(piece).await {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// The next piece of data, seen by the parser.
+    async fn next(&mut self, monitor: &dyn Monitor) -> Result<Option<Bytes>> {
+        if self.ended {
+            return Ok(None);
+        }
+        let Some(piece) = self.stream.next().await? else {
+            self.ended = true;
+            return Ok(None);
+        };
+        self.parser.feed(&piece)?;
+        self.bytes += piece.len() as u64;
+        monitor.event(Event::Progress { plain: piece.len() as u64, stored: 0 });
+        Ok(Some(piece))
+    }
+
+    /// Reads what is left, and checks that the archive was complete.
+    async fn drain(&mut self, monitor: &dyn Monitor) -> Result<()> {
+        while self.next(monitor).await?.is_some() {}
+        let parser = std::mem::replace(&mut self.parser, Parser::new(Toc::default()));
+        parser.finish().map(drop)
+    }
+}
+
+fn private_file(path: &std::path::Path) -> std::io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+fn dump_part() -> PartName {
+    crate::dump_part()
+}
+
+fn part_bytes(backup: &dyn Restorable) -> u64 {
+    let dump = dump_part();
+    backup.manifest().parts.iter().find(|part| part.name == dump.as_str()).map_or(0, |part| part.plain_bytes)
+}
+
+/// `15.18 (Debian …)`, `18beta1`.
+fn version(text: &crate::archive::Text) -> Option<Version> {
+    let text = text.as_str()?;
+    let number = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<u32>();
+    let major = number(text).ok()?;
+    let minor = text.split_once('.').and_then(|(_, minor)| number(minor).ok()).unwrap_or(0);
+    Some(Version { major, minor })
+}

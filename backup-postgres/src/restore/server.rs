@@ -1,0 +1,144 @@
+//! What the server that is restored to has.
+
+use super::toc::Toc;
+use crate::connection::Session;
+use crate::error::codes::QUERY_FAILED;
+use crate::queries;
+use crate::tools::Version;
+use backup_core::Result;
+use backup_core::error::ResultExt;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The server and the role that restores.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) version: Version,
+    data_folder: Option<String>,
+    pub(super) role: String,
+    pub(super) is_superuser: bool,
+    may_create_databases: bool,
+    /// Each role, and whether objects can be given to it.
+    pub(super) roles: BTreeMap<String, bool>,
+    /// Each extension, and whether an ordinary role may create it.
+    extensions: BTreeMap<String, bool>,
+    tablespaces: BTreeSet<String>,
+    exists: bool,
+    is_local: bool,
+}
+
+impl Server {
+    /// Asks the server; `name` is the database to be.
+    pub(super) async fn ask(session: &Session, name: &str) -> Result<Self> {
+        let failed = || format!("ask {} what it has", session.connection());
+        let row = session.query_one(queries::RESTORE_SERVER, &[]).await.or_code(&QUERY_FAILED, failed)?;
+        let version = Version::from_number(row.get::<_, i32>("version_number").unsigned_abs());
+        let pairs = async |query: &str| -> Result<BTreeMap<String, bool>> {
+            let rows = session.query(query, &[]).await.or_code(&QUERY_FAILED, failed)?;
+            Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+        };
+        let tablespaces = session.query(queries::RESTORE_TABLESPACES, &[]).await.or_code(&QUERY_FAILED, failed)?;
+        Ok(Server {
+            version,
+            data_folder: row.get("data_folder"),
+            is_superuser: row.get("superuser"),
+            may_create_databases: row.get("may_create_databases"),
+            role: row.get("role"),
+            roles: pairs(queries::RESTORE_ROLES).await?,
+            extensions: pairs(queries::RESTORE_EXTENSIONS).await?,
+            tablespaces: tablespaces.iter().map(|row| row.get(0)).collect(),
+            exists: database_exists(session, name).await?,
+            is_local: session.connection().host().starts_with('/'),
+        })
+    }
+
+    pub(super) fn has_database(&self) -> bool {
+        self.exists
+    }
+
+    /// Bytes that are free where the server's data is, if it is on this machine and says where.
+    pub(super) fn free_space(&self) -> Option<u64> {
+        let folder = self.data_folder.as_ref().filter(|_| self.is_local)?;
+        let space = rustix::fs::statvfs(folder).ok()?;
+        Some(space.f_bavail.saturating_mul(space.f_frsize))
+    }
+
+    /// What makes the restore impossible, each with the way out.
+    pub(super) fn obstacles(&self, toc: &Toc, name: &str, no_owner: bool) -> Vec<String> {
+        let mut obstacles = Vec::new();
+        if self.exists {
+            obstacles.push(format!("database \"{name}\" exists already: choose a name that does not exist yet"));
+        }
+        if !self.may_create_databases {
+            obstacles.push(format!(
+                "role \"{0}\" may not create databases: as a superuser, run ALTER ROLE {1} CREATEDB",
+                self.role,
+                super::statement::quote_name(&self.role)
+            ));
+        }
+        if !no_owner {
+            for (role, uses) in toc.missing_roles() {
+                obstacles.push(format!(
+                    "role \"{role}\" does not exist here ({} objects belong to it, {} privileges and settings name it): create it (the backup's part `globals` has it), or use --no-owner",
+                    uses.owns, uses.named
+                ));
+            }
+            for (role, uses) in &toc.roles {
+                if uses.owns > 0 && self.roles.get(role) == Some(&false) {
+                    obstacles.push(format!(
+                        "role \"{0}\" may not give objects to role \"{role}\", which owns {1}: as a superuser, run GRANT {2} TO {3}, or use --no-owner",
+                        self.role,
+                        uses.owns,
+                        super::statement::quote_name(role),
+                        super::statement::quote_name(&self.role)
+                    ));
+                }
+            }
+        }
+        for extension in toc.extensions.iter().filter(|name| !self.extensions.contains_key(*name)) {
+            obstacles.push(format!("the server lacks extension \"{extension}\": install it there"));
+        }
+        for tablespace in toc.tablespaces.difference(&self.tablespaces) {
+            obstacles
+                .push(format!("tablespace \"{tablespace}\" does not exist here: create it, or use --no-tablespaces"));
+        }
+        obstacles
+    }
+
+    /// What the user should know before starting.
+    pub(super) fn warnings(&self, toc: &Toc, dumped_from: Option<Version>, authentic: bool, bytes: u64) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if !authentic && self.is_superuser {
+            warnings.push(format!(
+                "the backup's signature was not checked, and it is restored as the superuser \"{}\": whoever could write to the repository can run code on this server",
+                self.role
+            ));
+        }
+        if let Some(dumped) = dumped_from.filter(|dumped| dumped.major > self.version.major) {
+            warnings.push(format!(
+                "the backup is of PostgreSQL {dumped} and the server is older ({}): what it does not know will fail",
+                self.version
+            ));
+        }
+        if !self.is_superuser {
+            for (extension, _) in
+                self.extensions.iter().filter(|(name, anybody)| toc.extensions.contains(*name) && !**anybody)
+            {
+                warnings.push(format!("extension \"{extension}\" usually takes a superuser to create"));
+            }
+        }
+        if let Some(free) = self.free_space().filter(|free| *free < bytes.saturating_mul(5) / 4) {
+            warnings.push(format!(
+                "the server's disk has {free} bytes free, and the backup has {bytes} bytes of data before indexes"
+            ));
+        }
+        warnings.extend(toc.left_out.iter().map(|what| format!("not restored: {what}")));
+        warnings
+    }
+}
+
+/// Whether a database of this name exists.
+pub(super) async fn database_exists(session: &Session, name: &str) -> Result<bool> {
+    let row = session.query_one(queries::DATABASE_EXISTS, &[&name]).await;
+    let row = row.or_code(&QUERY_FAILED, || format!("ask {} for database \"{name}\"", session.connection()))?;
+    Ok(row.get(0))
+}

@@ -1,0 +1,326 @@
+//! What the table of contents of an archive asks of the server, and in which order it is restored.
+
+use super::statement::{self, Statement, quote_name};
+use crate::archive::{Entry, Header, Section, Text, Visitor};
+use backup_core::error::codes::PART_INVALID;
+use backup_core::{Error, Result};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What to leave out, decided before the table of contents is read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Choices {
+    /// Everything will belong to the restoring role.
+    pub(super) no_owner: bool,
+    /// Everything goes into the server's default tablespace.
+    pub(super) no_tablespaces: bool,
+    /// The roles that the server has.
+    pub(super) roles: BTreeSet<String>,
+}
+
+/// How a role appears in an archive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Uses {
+    /// Objects that it owns.
+    pub(super) owns: u64,
+    /// Privileges, policies and settings that name it.
+    pub(super) named: u64,
+}
+
+/// Everything that a restore has to know of an archive before it begins.
+#[derive(Debug, Default)]
+pub(super) struct Toc {
+    choices: Choices,
+    section: Option<Section>,
+    pub(super) header: Option<Header>,
+    /// Where the table of contents ends.
+    pub(super) end: Option<u64>,
+    /// Dump ids in the order of the archive, for `pg_restore -L`.
+    pub(super) pre_data: Vec<i32>,
+    pub(super) data: Vec<i32>,
+    /// Whether any entry of [`data`](Toc::data) has a block.
+    pub(super) has_blocks: bool,
+    pub(super) post_data: Vec<i32>,
+    /// Privileges are restored last, as pg_restore does (`RESTORE_PASS_ACL`): an owner who has none left could not load data.
+    pub(super) privileges: Vec<i32>,
+    /// Statements of entries of privileges that name missing roles, those that name none.
+    pub(super) other_privileges: Vec<String>,
+    pub(super) roles: BTreeMap<String, Uses>,
+    pub(super) extensions: BTreeSet<String>,
+    pub(super) tablespaces: BTreeSet<String>,
+    /// What is left out, for people.
+    pub(super) left_out: Vec<String>,
+    pub(super) database: Database,
+}
+
+/// The statements about the database itself, with the old name.
+#[derive(Debug, Default)]
+pub(super) struct Database {
+    pub(super) name: Option<String>,
+    pub(super) owner: Option<String>,
+    create: Option<String>,
+    others: Vec<String>,
+}
+
+/// The same with the new name, in the order in which they are run.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Recreation {
+    pub(super) create: String,
+    pub(super) owner: Option<String>,
+    /// Settings, which the restore's own sessions should have too, as pg_restore's do.
+    pub(super) before: Vec<String>,
+    /// What would get into the restore's way: limits, privileges, settings that make it read-only.
+    pub(super) after: Vec<String>,
+}
+
+/// Settings of a database that would break a restore into it.
+const DISTURBING: [&str; 4] =
+    ["role", "session_authorization", "default_transaction_read_only", "transaction_read_only"];
+
+impl Toc {
+    pub(super) fn new(choices: Choices) -> Self {
+        Toc { choices, ..Toc::default() }
+    }
+
+    /// The roles that are named and not there.
+    pub(super) fn missing_roles(&self) -> impl Iterator<Item = (&String, &Uses)> {
+        self.roles.iter().filter(|(name, _)| !self.choices.roles.contains(*name))
+    }
+
+    fn is_missing(&self, role: &String) -> bool {
+        !self.choices.roles.contains(role)
+    }
+
+    fn owner(&mut self, owner: Option<&Text>) {
+        if let Some(owner) = owner.filter(|owner| !owner.is_empty()).and_then(Text::as_str) {
+            self.roles.entry(owner.to_owned()).or_default().owns += 1;
+        }
+    }
+
+    fn named(&mut self, roles: &[String]) {
+        for role in roles {
+            self.roles.entry(role.clone()).or_default().named += 1;
+        }
+    }
+
+    fn of_database(&mut self, entry: &Entry) -> Result<()> {
+        let text = |text: Option<&Text>| match text {
+            None => Ok(None),
+            Some(text) => match text.as_str() {
+                Some(text) => Ok(Some(text.to_owned())),
+                None => {
+                    Err(Error::new(&PART_INVALID, "the archive's definition of the database is not UTF-8, or too long")
+                        .with_hint("restore it with pg_restore --create, as the backup's RESTORE.md says"))
+                }
+            },
+        };
+        if entry.desc.is("DATABASE") {
+            self.database.name = text(Some(&entry.tag))?;
+            self.database.owner = text(entry.owner.as_ref())?.filter(|owner| !owner.is_empty());
+            self.database.create = text(entry.definition.as_ref())?;
+            self.owner(entry.owner.as_ref());
+        } else {
+            self.database.others.extend(text(entry.definition.as_ref())?);
+        }
+        Ok(())
+    }
+
+    /// An entry of privileges. Under `no_owner`, the statements that name missing roles are left out, and only those: a REVOKE
+    /// that was left out would open what was closed.
+    fn of_privileges(&mut self, entry: &Entry) {
+        let parsed = entry.definition.as_ref().and_then(Text::as_str).and_then(statement::statements);
+        let Some(parsed) = parsed else { return self.privileges.push(entry.id) };
+        let roles: Vec<String> = parsed.iter().flat_map(statement::roles).collect();
+        self.named(&roles);
+        if !self.choices.no_owner || !roles.iter().any(|role| self.is_missing(role)) {
+            return self.privileges.push(entry.id);
+        }
+        let (kept, dropped) = self.without_missing(&parsed);
+        self.other_privileges.extend(kept);
+        self.left_out.push(format!(
+            "{dropped} of {} statements of the privileges on {}",
+            parsed.len(),
+            entry.tag.lossy()
+        ));
+    }
+
+    fn without_missing(&self, parsed: &[Statement<'_>]) -> (Vec<String>, usize) {
+        let mut kept = Vec::new();
+        let mut as_missing = false;
+        let mut dropped = 0;
+        for statement in parsed {
+            let missing = statement::roles(statement).iter().any(|role| self.is_missing(role));
+            if statement.begins(&["set", "session", "authorization"]) {
+                as_missing = missing;
+            }
+            if as_missing || missing {
+                dropped += 1;
+            } else {
+                kept.push(statement.sql.to_owned());
+            }
+            if statement.begins(&["reset", "session", "authorization"]) {
+                as_missing = false;
+            }
+        }
+        (kept, dropped)
+    }
+}
+
+/// A name in front of which a kind of object stands, as in `DATABASE app`.
+fn of_kind(entry: &Entry, kind: &str) -> bool {
+    let about = ["ACL", "COMMENT", "SECURITY LABEL"].iter().any(|desc| entry.desc.is(desc));
+    about
+        && entry
+            .tag
+            .bytes()
+            .is_some_and(|tag| tag.strip_prefix(kind.as_bytes()).is_some_and(|rest| rest.starts_with(b" ")))
+}
+
+impl Visitor for Toc {
+    fn header(&mut self, header: &Header) -> Result<()> {
+        self.header = Some(header.clone());
+        Ok(())
+    }
+
+    /// The rules of `_tocEntryRequired` and `_tocEntryRestorePass` in `pg_backup_archiver.c`.
+    fn entry(&mut self, entry: Entry) -> Result<()> {
+        let desc = entry.desc.lossy().into_owned();
+        if matches!(desc.as_str(), "ENCODING" | "STDSTRINGS" | "SEARCHPATH") {
+            return Ok(());
+        }
+        if matches!(desc.as_str(), "DATABASE" | "DATABASE PROPERTIES") || of_kind(&entry, "DATABASE") {
+            return self.of_database(&entry);
+        }
+        let section = match entry.section {
+            Section::None => self.section.unwrap_or(Section::PreData),
+            section => {
+                self.section = Some(section);
+                section
+            }
+        };
+        if desc.starts_with("SUBSCRIPTION") {
+            self.left_out
+                .push(format!("subscription {} (it could reach out to the production publisher)", entry.tag.lossy()));
+            return Ok(());
+        }
+        if of_kind(&entry, "SUBSCRIPTION") {
+            return Ok(());
+        }
+        if matches!(desc.as_str(), "ACL" | "DEFAULT ACL") {
+            self.of_privileges(&entry);
+            return Ok(());
+        }
+        self.owner(entry.owner.as_ref());
+        if let Some(tablespace) = entry.tablespace.as_ref().filter(|name| !name.is_empty()).and_then(Text::as_str)
+            && tablespace != "pg_default"
+        {
+            self.tablespaces.insert(tablespace.to_owned());
+        }
+        if desc == "EXTENSION" {
+            self.extensions.insert(entry.tag.lossy().into_owned());
+        }
+        if matches!(desc.as_str(), "POLICY" | "USER MAPPING") {
+            let parsed = entry.definition.as_ref().and_then(Text::as_str).and_then(statement::statements);
+            let roles: Vec<String> = parsed.iter().flatten().flat_map(statement::roles).collect();
+            self.named(&roles);
+            if self.choices.no_owner && roles.iter().any(|role| self.is_missing(role)) {
+                let what = desc.to_lowercase();
+                self.left_out.push(format!("{what} {} (it names a role that is missing)", entry.tag.lossy()));
+                return Ok(());
+            }
+        }
+        match section {
+            Section::PreData | Section::None => self.pre_data.push(entry.id),
+            Section::Data => {
+                self.has_blocks |= entry.has_data;
+                self.data.push(entry.id);
+            }
+            Section::PostData => self.post_data.push(entry.id),
+        }
+        Ok(())
+    }
+
+    fn toc_end(&mut self, position: u64) -> Result<()> {
+        self.end = Some(position);
+        for statement in self.database.others.clone() {
+            if let Some(parsed) = statement::statements(&statement) {
+                let roles: Vec<String> = parsed.iter().flat_map(statement::roles).collect();
+                self.named(&roles);
+            }
+        }
+        if !self.choices.no_tablespaces
+            && let Some(parsed) = self.database.create.as_deref().and_then(statement::statements)
+        {
+            self.tablespaces.extend(parsed.iter().filter_map(|parsed| tablespace(parsed)?.1));
+        }
+        Ok(())
+    }
+}
+
+/// `TABLESPACE = name` in a CREATE DATABASE.
+fn tablespace(statement: &Statement<'_>) -> Option<(std::ops::Range<usize>, Option<String>)> {
+    let at = statement.tokens.iter().position(|token| token.is("tablespace"))?;
+    Some((at..at + 3, statement.tokens.get(at + 2)?.name().map(str::to_owned)))
+}
+
+impl Toc {
+    /// The statements that make the database again, under this name.
+    pub(super) fn recreation(&mut self, name: &str) -> Result<Recreation> {
+        let unknown = || {
+            Error::new(&PART_INVALID, "the archive's definition of the database is not understood")
+                .with_hint("restore it with pg_restore --create, as the backup's RESTORE.md says")
+        };
+        let database = std::mem::take(&mut self.database);
+        let old = database.name.as_deref().ok_or_else(unknown)?;
+        let create = database.create.as_deref().ok_or_else(unknown)?;
+        let parsed = statement::statements(create).ok_or_else(unknown)?;
+        let [statement] = parsed.as_slice() else { return Err(unknown()) };
+        if !statement.begins(&["create", "database"]) {
+            return Err(unknown());
+        }
+        let renamed = |statement: &Statement<'_>| {
+            let token = statement::database_name(statement).filter(|token| token.name() == Some(old));
+            token.map(|token| statement.replacing(token, &quote_name(name))).ok_or_else(unknown)
+        };
+        let mut result = Recreation { create: renamed(statement)?, ..Recreation::default() };
+        if self.choices.no_tablespaces
+            && let Some((range, _)) = tablespace(statement)
+        {
+            let without = statement.without(range);
+            let parsed = statement::statements(&without).ok_or_else(unknown)?;
+            result.create = renamed(parsed.first().ok_or_else(unknown)?)?;
+        }
+        if !self.choices.no_owner {
+            let owner = database.owner.as_deref();
+            result.owner =
+                owner.map(|owner| format!("ALTER DATABASE {} OWNER TO {}", quote_name(name), quote_name(owner)));
+        }
+        for text in &database.others {
+            let mut parsed = statement::statements(text).ok_or_else(unknown)?;
+            if self.choices.no_owner {
+                let (kept, dropped) = self.without_missing(&parsed);
+                if dropped > 0 {
+                    self.left_out.push(format!("{dropped} statements of the database's properties and privileges"));
+                    parsed.retain(|statement| kept.iter().any(|kept| kept == statement.sql));
+                }
+            }
+            for statement in &parsed {
+                if statement.begins(&["set", "session", "authorization"])
+                    || statement.begins(&["reset", "session", "authorization"])
+                {
+                    result.after.push(statement.sql.to_owned());
+                    continue;
+                }
+                let text = renamed(statement)?;
+                let setting =
+                    statement.tokens.get(3..5).filter(|tokens| tokens[0].is("set")).and_then(|tokens| tokens[1].name());
+                match setting {
+                    Some(setting) if statement.begins(&["alter", "database"]) && !DISTURBING.contains(&setting) => {
+                        result.before.push(text);
+                    }
+                    _ => result.after.push(text),
+                }
+            }
+        }
+        Ok(result)
+    }
+}

@@ -1,0 +1,81 @@
+//! `gs://`: Google Cloud Storage.
+
+use crate::error::codes;
+use crate::http::{Connector, build_error, retry_config};
+use crate::metadata;
+use crate::options::{RETRY_FOR, StoreOptions};
+use crate::s3::storage_class;
+use crate::store::{Clock, StoreSink};
+use backup_core::{Error, Result};
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::path::Path;
+use std::sync::Arc;
+use url::Url;
+
+const SETTINGS: &[&str] = &[
+    "endpoint",
+    "ca_file",
+    "allow_http",
+    "storage_class",
+    "allow_unconditional_create",
+    "connect_timeout",
+    "request_timeout",
+    "retry_for",
+];
+const ENDPOINT: &str = "https://storage.googleapis.com";
+
+/// Opens `gs://bucket/prefix`.
+pub(crate) async fn open(bucket: &str, prefix: Path, options: &StoreOptions) -> Result<StoreSink> {
+    options.only("gs://", SETTINGS)?;
+    let endpoint = options.endpoint.as_deref().or_else(|| options.env.get("GOOGLE_BASE_URL"));
+    options.check_endpoint(endpoint)?;
+    let endpoint = endpoint.unwrap_or(ENDPOINT).trim_end_matches('/');
+    let host = Url::parse(endpoint).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    let connector = Connector::new(options, host)?;
+    let clock = connector.clock();
+    let builder = GoogleCloudStorageBuilder::new()
+        .with_bucket_name(bucket)
+        .with_base_url(endpoint)
+        .with_http_connector(connector)
+        .with_retry(retry_config(options));
+    let store = credentials(builder, options).await?.build();
+    let store = store.map_err(|error| build_error("the credentials for gs://", error))?;
+
+    let location = format!("gs://{bucket}/{prefix}");
+    let mut sink = StoreSink::new(Arc::new(store), prefix, location.trim_end_matches('/').to_owned());
+    sink.clock = Clock::Answers(clock);
+    sink.capabilities.create_if_absent = !options.allow_unconditional_create;
+    sink.unconditional = options.allow_unconditional_create;
+    sink.retry_for = options.retry_for.unwrap_or(RETRY_FOR);
+    sink.attributes = storage_class(options);
+    Ok(sink)
+}
+
+/// Credentials in Google's order ("Application Default Credentials"), after the key of a service account given as such.
+async fn credentials(builder: GoogleCloudStorageBuilder, options: &StoreOptions) -> Result<GoogleCloudStorageBuilder> {
+    let env = &options.env;
+    if let Some(key) = env.get("GOOGLE_SERVICE_ACCOUNT_KEY") {
+        return Ok(builder.with_service_account_key(key));
+    }
+    if let Some(path) = env.first(&["GOOGLE_SERVICE_ACCOUNT", "GOOGLE_SERVICE_ACCOUNT_PATH"]) {
+        return Ok(builder.with_service_account_path(path));
+    }
+    if let Some(path) = env.get("GOOGLE_APPLICATION_CREDENTIALS") {
+        return Ok(builder.with_application_credentials(path));
+    }
+    // Where `gcloud auth application-default login` leaves them.
+    let home = env.get("HOME").map(|home| format!("{home}/.config/gcloud/application_default_credentials.json"));
+    if let Some(path) = home.filter(|path| std::path::Path::new(path).is_file()) {
+        return Ok(builder.with_application_credentials(path));
+    }
+    if metadata::answers(None).await {
+        return Ok(builder);
+    }
+    Err(Error::new(
+        &codes::CREDENTIALS_MISSING,
+        "no credentials for gs://: looked at GOOGLE_SERVICE_ACCOUNT_KEY, GOOGLE_SERVICE_ACCOUNT, \
+         GOOGLE_SERVICE_ACCOUNT_PATH, GOOGLE_APPLICATION_CREDENTIALS, gcloud's application_default_credentials.json, the \
+         machine's metadata service",
+    )
+    .with_hint("set GOOGLE_APPLICATION_CREDENTIALS to the file of a service account's key"))
+}
