@@ -294,7 +294,7 @@ pub(crate) struct RestoreArgs {
     pub(crate) no_owner: bool,
     /// Connections that build indexes and constraints at once
     #[arg(long, value_name = "N")]
-    pub(crate) jobs: Option<u32>,
+    pub(crate) jobs: Option<usize>,
     /// Restore a backup that no trusted signer signed
     #[arg(long)]
     pub(crate) allow_unsigned: bool,

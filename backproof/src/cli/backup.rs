@@ -9,7 +9,7 @@ use backup_core::general::{CommandSource, FileSource};
 use backup_core::names::Series;
 use backup_core::source::Source;
 use backup_core::{Error, Result};
-use backup_postgres::{PgDump, PgDumpOptions};
+use backup_postgres::PgDump;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -66,14 +66,16 @@ fn source(context: &Context, args: &BackupArgs) -> Result<Arc<dyn Source>> {
     for warning in connection.warnings() {
         context.output.warning(warning);
     }
-    let mut options = PgDumpOptions::default();
-    options.skip_unreadable = args.skip_unreadable || settings.skip_unreadable;
-    options.role_passwords = args.role_passwords;
-    options.bindir = settings.pg_bindir.clone();
-    if let Some(timeout) = settings.lock_wait_timeout {
-        options.lock_wait_timeout = timeout;
+    let mut source = PgDump::new(connection)
+        .skip_unreadable(args.skip_unreadable || settings.skip_unreadable)
+        .role_passwords(args.role_passwords);
+    if let Some(folder) = &settings.pg_bindir {
+        source = source.tools(folder);
     }
-    Ok(Arc::new(PgDump::new(connection).options(options)))
+    if let Some(limit) = settings.lock_wait_timeout {
+        source = source.lock_timeout(limit);
+    }
+    Ok(Arc::new(source))
 }
 
 fn print(context: &Context, series: &Series, report: &BackupReport) -> Result<()> {

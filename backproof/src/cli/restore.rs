@@ -10,7 +10,7 @@ use backup_core::repository::stored::OpenBackup;
 use backup_core::restore::ReadRequest;
 use backup_core::target::{Restorable, RestorePlan};
 use backup_core::{Error, Result};
-use backup_postgres::{Connection, Env, PgRestore, PgRestoreOptions};
+use backup_postgres::{Connection, Env, PgRestore};
 use jiff::Timestamp;
 use serde_json::json;
 use std::path::Path;
@@ -45,13 +45,13 @@ async fn to_database(context: &Context, args: &RestoreArgs, request: &ReadReques
     if connection.password_in_argument() {
         context.output.warning("the password in --to can be seen by others on this machine; use PGPASSFILE or ~/.pgpass");
     }
-    let mut options = PgRestoreOptions::default();
-    options.no_owner = args.no_owner;
-    options.bindir = context.settings.pg_bindir.clone();
-    if let Some(jobs) = args.jobs {
-        options.jobs = Some(jobs);
+    let mut target = PgRestore::new(connection).no_owner(args.no_owner);
+    if let Some(folder) = &context.settings.pg_bindir {
+        target = target.tools(folder);
     }
-    let target = PgRestore::new(connection).options(options);
+    if let Some(jobs) = args.jobs {
+        target = target.jobs(jobs);
+    }
     if args.dry_run {
         let plan = request.plan(&target).await?;
         context.output.result("restore", json!({ "dry_run": true, "plan": plan }), || show_plan(&plan))?;
