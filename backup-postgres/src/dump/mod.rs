@@ -247,9 +247,10 @@ fn time(microseconds: i64) -> Result<Timestamp> {
 /// What everybody may know: no name of a database, a role or a schema.
 fn describe(facts: &ServerFacts, prepared: &Prepared, tools: &Tools, time: Timestamp) -> SourceInfo {
     let mut info = SourceInfo::new(crate::KIND, time);
-    info.versions.insert("server".into(), facts.version_text.clone());
+    info.versions.insert("server".into(), facts.version.to_string());
     info.versions.insert("pg_dump".into(), tools.pg_dump.version.to_string());
     let mut fact = |name: &str, value: String| info.facts.insert(name.to_owned(), value);
+    fact("server_version_text", facts.version_text.clone());
     fact("encoding", facts.encoding.clone());
     fact("collate", facts.collate.clone());
     fact("ctype", facts.ctype.clone());

@@ -148,9 +148,6 @@ impl PgRestore {
         let dumped_by = header.and_then(|header| version(header.dump_version.as_ref()?));
         let bytes = part_bytes(backup);
         let mut obstacles = server.obstacles(toc, &name, self.no_owner);
-        if self.no_tablespaces {
-            obstacles.retain(|obstacle| !obstacle.starts_with("tablespace "));
-        }
         let mut warnings = server.warnings(toc, dumped_from, backup.is_authentic(), bytes);
         let tools = Installed::find(self.tools.as_deref(), &self.env)
             .await
@@ -252,10 +249,15 @@ impl Target for PgRestore {
         };
 
         step("create the database");
-        let created = Created::create(session, &name, &recreation, backup.manifest().id.as_str()).await?;
+        let created = Created::create(session, &name, &recreation).await?;
         monitor.event(Event::PartStarted { part: dump_part(), expected: Some(bytes) });
-        match self.fill(&pg_restore, &mut archive, &*monitor).await {
-            Ok(()) => created.complete(&recreation).await?,
+        let filled = async {
+            created.prepare(&recreation, backup.manifest().id.as_str()).await?;
+            self.fill(&pg_restore, &mut archive, &*monitor).await?;
+            created.complete(&recreation).await
+        };
+        match filled.await {
+            Ok(()) => created.stays(),
             Err(error) if self.keep_incomplete => return Err(created.keep(error)),
             Err(error) => return Err(created.remove(error).await),
         }

@@ -212,6 +212,7 @@ impl Visitor for Toc {
         self.owner(entry.owner.as_ref());
         if let Some(tablespace) = entry.tablespace.as_ref().filter(|name| !name.is_empty()).and_then(Text::as_str)
             && tablespace != "pg_default"
+            && !self.choices.no_tablespaces
         {
             self.tablespaces.insert(tablespace.to_owned());
         }
