@@ -14,6 +14,11 @@ use std::sync::Arc;
 
 pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<u8> {
     let settings = &context.settings;
+    if args.alert_on_failure {
+        // A flag that is taken and does nothing would be found out on the day it is needed.
+        return Err(Error::new(&codes::NO_EFFECT, "--alert-on-failure: no channel for alerts is configured")
+            .with_hint("this version has no channels yet: act on the exit status, or on --json"));
+    }
     let level = match &args.level {
         Some(text) => text.parse()?,
         None => settings.level.unwrap_or(Level::Intact),
