@@ -4,17 +4,18 @@ use crate::cipher::{KeyFile, KeySealer, NewKey};
 use crate::digest::Sha256;
 use crate::error::{Error, Result, codes};
 use crate::id::BackupId;
-use crate::monitor::{Event, Monitor, Silent};
+use crate::monitor::{Event, Monitor, Recorder, Silent};
 use crate::names::{Label, PartName, Series};
 use crate::pipeline::PipelineOptions;
 use crate::pipeline::silence::Silence;
 use crate::pipeline::write::{Pipeline, WrittenPart};
-use crate::repository::catalog::ManifestRecord;
+use crate::repository::catalog::{CLOCK_TOLERANCE, ManifestRecord};
 use crate::repository::contents::ContentsWriter;
+use crate::repository::document::{self, Document};
 use crate::repository::layout::{self, BackupFolder};
 use crate::repository::manifest::{Encryption, FORMAT, KeyFileEntry, Manifest, Previous, SegmentFormat};
 use crate::repository::restore_md::Guide;
-use crate::repository::{Repository, document, sums};
+use crate::repository::{Repository, sums};
 use crate::signature::{DocumentKind, Signer};
 use crate::sink::SinkExt;
 use crate::source::{Snapshot, Source, SourceInfo};
@@ -23,7 +24,13 @@ use futures::TryStreamExt;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// How long the answer to a manifest's put is waited for once the backup is cancelled, and that to the read that follows a
+/// put without a clear answer.
+const LAST_PUT: Duration = Duration::from_secs(30);
 
 /// A backup to be made. Made by [`Repository::backup`], started by [`run`](BackupRequest::run).
 #[derive(Debug)]
@@ -35,7 +42,7 @@ pub struct BackupRequest<'a> {
     sealer: Option<Arc<dyn KeySealer>>,
     signer: Option<Arc<dyn Signer>>,
     options: PipelineOptions,
-    monitor: Arc<dyn Monitor>,
+    monitor: Arc<Recorder>,
     cancel: CancellationToken,
 }
 
@@ -47,7 +54,7 @@ pub struct BackupReport {
     pub manifest: Manifest,
     /// SHA-256 of the manifest's JSON.
     pub sha256: Sha256,
-    /// What needs attention: things left out, a clock that is off, what could not be confirmed.
+    /// What needs attention: things left out, a clock that is off, what could not be confirmed. The monitor was told, too.
     pub warnings: Vec<String>,
 }
 
@@ -62,7 +69,7 @@ impl Repository {
             sealer: None,
             signer: None,
             options: PipelineOptions::default(),
-            monitor: Arc::new(Silent),
+            monitor: Recorder::new(Arc::new(Silent)),
             cancel: CancellationToken::new(),
         }
     }
@@ -95,7 +102,7 @@ impl BackupRequest<'_> {
 
     /// Who is told about progress.
     pub fn monitor(mut self, monitor: Arc<dyn Monitor>) -> Self {
-        self.monitor = monitor;
+        self.monitor = Recorder::new(monitor);
         self
     }
 
@@ -109,32 +116,45 @@ impl BackupRequest<'_> {
     ///
     /// It exists exactly when this returns `Ok`. After an error, or when the future is dropped, it is not visible; what was
     /// stored of it is removed where that is allowed (not when the future is dropped), and swept as an orphan otherwise.
+    /// One exception: when the store's answer to the last put, the manifest's, was lost and it cannot be read back, or when
+    /// the future is dropped at that moment, the backup may exist, whole; the error says so.
     pub async fn run(self) -> Result<BackupReport> {
         let sealer = self
             .sealer
             .clone()
             .ok_or_else(|| Error::new(&codes::RECIPIENT_REQUIRED, "nobody could open this backup"))?;
-        let started = Timestamp::now();
         let mut folder = None;
-        let result = tokio::select! {
-            result = self.make(started, &*sealer, &mut folder) => result,
-            () = self.cancel.cancelled() => Err(Error::new(&codes::CANCELLED, "the backup was cancelled")),
+        let uploads = TaskTracker::new();
+        let prepared = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(cancelled()),
+            prepared = self.prepare(&*sealer, &mut folder, &uploads) => prepared,
         };
-        if let (Err(error), Some(folder)) = (&result, folder) {
-            tracing::debug!(code = error.code().name(), "removing what was stored of a failed backup");
-            self.discard(&folder).await;
+        // From here on the manifest may come to be: what it names is removed only when it is certain that it does not.
+        let outcome = match prepared {
+            Ok(prepared) => self.publish(prepared).await,
+            Err(error) => Err(Unpublished { error, certain: true }),
+        };
+        match outcome {
+            Ok(report) => Ok(report),
+            Err(Unpublished { error, certain }) => {
+                if let (true, Some(folder)) = (certain, folder) {
+                    tracing::debug!(code = error.code().name(), "removing what was stored of a failed backup");
+                    self.discard(&folder, &uploads).await;
+                }
+                Err(error)
+            }
         }
-        result
     }
 
-    /// The recipe.
-    async fn make(
+    /// The recipe, up to the manifest.
+    async fn prepare(
         &self,
-        started: Timestamp,
         sealer: &dyn KeySealer,
         folder: &mut Option<BackupFolder>,
-    ) -> Result<BackupReport> {
-        let mut warnings = Vec::new();
+        uploads: &TaskTracker,
+    ) -> Result<Prepared> {
+        let started = Timestamp::now();
         let silence = Arc::new(Silence::begin(started));
 
         // 1. The snapshot gives the backup its id, and the id its key.
@@ -146,12 +166,12 @@ impl BackupRequest<'_> {
         let folder = folder.insert(BackupFolder::new(&self.series, &self.label, &id));
 
         // 2. Segments, as the source gives them; `contents` is written along.
-        let (parts, left_out) = self.write_parts(&mut snapshot, &id, folder, &key, &silence).await?;
+        let (parts, left_out) = self.write_parts(&mut snapshot, &id, folder, &key, &silence, uploads).await?;
         let source = snapshot.info().clone();
         let steps = snapshot.restore_steps();
         snapshot.finish().await?;
         if left_out > 0 {
-            warnings.push(format!(
+            self.monitor.warn(format!(
                 "{left_out} things could not be captured; `backproof show {id}` names them to holders of an identity"
             ));
         }
@@ -188,12 +208,18 @@ impl BackupRequest<'_> {
         self.put(folder, &mut files, layout::SUMS, bytes).await?;
 
         // 7. Every object is there, in its size.
-        self.confirm(folder, &files, &parts, &mut warnings).await?;
+        self.confirm(folder, &files, &parts).await?;
 
-        // 8. The manifest makes it a backup.
-        self.step("publish");
+        // 8. The manifest makes it a backup: `publish` writes it.
+        manifest.finished = Timestamp::now();
+        self.judge_clock(manifest.finished);
+        let (bytes, sha256) = document::write(DocumentKind::Manifest, &manifest, self.signer.as_deref()).await?;
+        self.check_document(&bytes, &manifest)?;
         silence.check(Timestamp::now())?;
-        self.publish(manifest, warnings).await
+        Ok(Prepared {
+            bytes: bytes.into(),
+            report: BackupReport { manifest, sha256, warnings: self.monitor.warnings() },
+        })
     }
 
     /// Writes every part of the snapshot, and `contents` last.
@@ -204,6 +230,7 @@ impl BackupRequest<'_> {
         folder: &BackupFolder,
         key: &NewKey,
         silence: &Arc<Silence>,
+        uploads: &TaskTracker,
     ) -> Result<(Vec<WrittenPart>, u64)> {
         let sink = self.repository.sink().clone();
         let pipeline = Pipeline::new(
@@ -213,6 +240,7 @@ impl BackupRequest<'_> {
             &self.options,
             self.monitor.clone(),
             silence.clone(),
+            uploads.clone(),
         )?;
         let mut contents = ContentsWriter::begin(pipeline.part(PartName::contents()), id).await?;
         let mut parts: Vec<WrittenPart> = Vec::new();
@@ -250,10 +278,8 @@ impl BackupRequest<'_> {
         let (size, sha256) = (bytes.len() as u64, Sha256::of(&bytes));
         let key = folder.file(name)?;
         let put = self.repository.sink().create_or_same_as(&key, Bytes::from(bytes), sha256);
-        match tokio::time::timeout(self.options.max_stall, put).await {
-            Ok(stored) => stored.map_err(|error| error.context(format_args!("store {key}")))?,
-            Err(_) => return Err(Error::new(&codes::UPLOAD_STALLED, format!("{key} could not be stored in time"))),
-        }
+        let stored = in_time(self.options.max_stall, "store", put).await;
+        stored.map_err(|error| error.context(format_args!("store {key}")))?;
         files.insert(name.to_owned(), (size, sha256));
         Ok((size, sha256))
     }
@@ -302,23 +328,39 @@ impl BackupRequest<'_> {
         }
     }
 
-    /// The newest manifest of the series so far; `None` for the first, and where none can be read.
+    /// The newest manifest of the series so far; `None` for the first, and where it cannot be read.
     async fn previous(&self) -> Option<Previous> {
         if self.repository.is_write_only() {
             return None;
         }
-        let keys = self.repository.catalog_keys(Some(&self.series)).await.ok()?;
+        let found = match tokio::time::timeout(self.options.max_stall, self.newest_manifest()).await {
+            Ok(found) => found,
+            Err(_) => Err(Error::new(&codes::STORE_UNAVAILABLE, "the catalog could not be read in time")),
+        };
+        found.unwrap_or_else(|error| {
+            self.monitor.warn(format!(
+                "the backup before this one could not be read, so this one does not name it: {}",
+                error.chain()
+            ));
+            None
+        })
+    }
+
+    async fn newest_manifest(&self) -> Result<Option<Previous>> {
+        let keys = self.repository.catalog_keys(Some(&self.series)).await?;
         let mut ids: Vec<BackupId> = keys.into_iter().filter(|key| key.is_manifest()).map(|key| key.id).collect();
         ids.sort();
         for id in ids.into_iter().rev() {
-            if let Ok(ManifestRecord { manifest, sha256, authenticity }) =
-                self.repository.read_manifest(&self.series, &id).await
-                && authenticity.is_acceptable()
-            {
-                return Some(Previous { id: manifest.id, sha256 });
+            match self.repository.read_manifest(&self.series, &id).await {
+                Ok(ManifestRecord { manifest, sha256, authenticity }) if authenticity.is_acceptable() => {
+                    return Ok(Some(Previous { id: manifest.id, sha256 }));
+                }
+                Err(error) if error.is_transient() || error.is(&codes::ACCESS_DENIED) => return Err(error),
+                // One that no reader takes is no predecessor; a verification tells what is the matter with it.
+                _ => {}
             }
         }
-        None
+        Ok(None)
     }
 
     /// Compares what the store lists with what was put. A host that may only write has the store's answers alone.
@@ -327,18 +369,18 @@ impl BackupRequest<'_> {
         folder: &BackupFolder,
         files: &BTreeMap<String, (u64, Sha256)>,
         parts: &[WrittenPart],
-        warnings: &mut Vec<String>,
     ) -> Result<()> {
         if self.repository.is_write_only() {
             return Ok(());
         }
         self.step("confirm that everything is stored");
-        let listing: Result<Vec<_>> = self.repository.sink().list(folder.as_str()).try_collect().await;
+        let sink = self.repository.sink();
+        let listing: Result<Vec<_>> =
+            in_time(self.options.max_stall, "list", sink.list(folder.as_str()).try_collect()).await;
         let listing = match listing {
             Err(error) if error.is(&codes::ACCESS_DENIED) => {
-                warnings.push(
-                    "the store does not let this host list, so what was stored could not be confirmed by a listing"
-                        .into(),
+                self.monitor.warn(
+                    "the store does not let this host list, so what was stored could not be confirmed by a listing",
                 );
                 return Ok(());
             }
@@ -354,70 +396,137 @@ impl BackupRequest<'_> {
                 expected.push((folder.segment(&part.name, number as u64, &part.ending)?, bytes));
             }
         }
+        let unreliable = |what: String| {
+            Error::new(&codes::SEGMENT_DAMAGED, what).with_hint("nothing was published; the store is not reliable")
+        };
         for (key, bytes) in expected {
-            match sizes.get(&key) {
-                Some(size) if *size == bytes => {}
-                Some(size) => {
-                    return Err(Error::new(
-                        &codes::SEGMENT_DAMAGED,
-                        format!("{key} was stored with {size} bytes instead of {bytes}"),
-                    )
-                    .with_hint("nothing was published; the store is not reliable"));
+            if sizes.get(&key) == Some(&bytes) {
+                continue;
+            }
+            // Listings of some stores lag behind: the object itself has the last word.
+            match in_time(self.options.max_stall, "ask for", sink.stat(&key)).await {
+                Ok(info) if info.size == bytes => {}
+                Ok(info) => {
+                    return Err(unreliable(format!("{key} was stored with {} bytes instead of {bytes}", info.size)));
                 }
-                None => {
-                    return Err(Error::new(&codes::SEGMENT_DAMAGED, format!("{key} was stored and is not listed"))
-                        .with_hint("nothing was published; the store is not reliable"));
+                Err(error) if error.is(&codes::OBJECT_NOT_FOUND) => {
+                    return Err(unreliable(format!("{key} was stored and is not there")));
                 }
+                Err(error) => return Err(error.context(format_args!("confirm {key}"))),
             }
         }
         Ok(())
     }
 
-    /// Writes the manifest, last of all.
-    async fn publish(&self, mut manifest: Manifest, mut warnings: Vec<String>) -> Result<BackupReport> {
-        let key = layout::manifest(&self.series, &manifest.id)?;
-        manifest.finished = Timestamp::now();
+    fn judge_clock(&self, ours: Timestamp) {
         let (now, stores_own) = self.repository.now();
-        let skew = manifest.finished.duration_since(now);
-        if stores_own && skew.abs() > crate::repository::catalog::CLOCK_TOLERANCE {
-            warnings.push(format!("this machine's clock and the store's differ by {} seconds", skew.as_secs()));
+        let skew = ours.duration_since(now);
+        if stores_own && skew.abs() > CLOCK_TOLERANCE {
+            self.monitor.warn(format!("this machine's clock and the store's differ by {} seconds", skew.as_secs()));
         }
-        let (bytes, sha256) = document::write(DocumentKind::Manifest, &manifest, self.signer.as_deref()).await?;
-        let bytes = Bytes::from(bytes);
-        let put = self.repository.sink().create_or_same(&key, bytes.clone());
-        let outcome = match tokio::time::timeout(self.options.max_stall, put).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Error::new(&codes::UPLOAD_STALLED, format!("{key} could not be stored in time"))),
+    }
+
+    /// Reads what is about to be published as readers will: nothing may be published that nobody can open.
+    fn check_document(&self, bytes: &[u8], manifest: &Manifest) -> Result<()> {
+        let read = Document::parse(bytes, "the manifest").and_then(|document| {
+            let installation = &self.repository.marker().installation;
+            let read = Manifest::read(&document, installation, &self.series, &manifest.id)?;
+            Ok(read == *manifest && document.signature().is_some() == self.signer.is_some())
+        });
+        let failed = || Error::new(&codes::SELF_CHECK_FAILED, "the manifest does not read back as it was written");
+        match read {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(failed()),
+            Err(error) => Err(failed().with_source(error)),
+        }
+    }
+
+    /// Writes the manifest, last of all.
+    async fn publish(&self, prepared: Prepared) -> std::result::Result<BackupReport, Unpublished> {
+        self.step("publish");
+        let Prepared { bytes, report } = prepared;
+        let sink = self.repository.sink();
+        let key = layout::manifest(&self.series, &report.manifest.id)
+            .map_err(|error| Unpublished { error, certain: true })?;
+        // A put under way cannot be taken back: it gets a little time to answer.
+        let given_up = async {
+            self.cancel.cancelled().await;
+            tokio::time::sleep(LAST_PUT).await;
         };
-        if let Err(error) = outcome {
-            // The answer may have been lost on its way back: what counts is what is there.
-            let there = self.repository.sink().read(&key, None).await;
-            if !there.is_ok_and(|found| found == bytes) {
-                return Err(error.context("publish the manifest"));
+        let outcome = tokio::select! {
+            outcome = in_time(self.options.max_stall, "store", sink.create_or_same(&key, bytes.clone())) => outcome,
+            () = given_up => Err(cancelled()),
+        };
+        let Err(error) = outcome else { return Ok(report) };
+        // The answer may have been lost on its way back: what counts is what is there.
+        match in_time(LAST_PUT, "read", sink.read(&key, None)).await {
+            Ok(found) if found == bytes => Ok(report),
+            Err(cause) if cause.is(&codes::OBJECT_NOT_FOUND) => {
+                // A request that got no clear answer may still arrive.
+                let certain = !(error.is_transient() || error.is(&codes::CANCELLED));
+                Err(Unpublished { error: error.context("publish the manifest"), certain })
+            }
+            Ok(_) => Err(Unpublished { error: error.context("publish the manifest"), certain: false }),
+            Err(_) => {
+                let id = &report.manifest.id;
+                let error = error.context(format_args!("publish the manifest (backup {id} may be there all the same)"));
+                let error = error.with_hint(format!("look with `backproof list` whether {id} is there"));
+                Err(Unpublished { error, certain: false })
             }
         }
-        Ok(BackupReport { manifest, sha256, warnings })
     }
 
     /// Removes what was stored of a backup that is not going to be published; what cannot be removed is swept later.
-    async fn discard(&self, folder: &BackupFolder) {
+    async fn discard(&self, folder: &BackupFolder, uploads: &TaskTracker) {
         if self.repository.is_write_only() {
             return;
         }
         let sink = self.repository.sink();
         let removal = async {
+            // Uploads that were aborted end at their next pause; one of them might still put its object.
+            uploads.close();
+            uploads.wait().await;
             let objects: Vec<_> = sink.list(folder.as_str()).try_collect().await?;
             for object in objects {
                 sink.delete(&object.key).await?;
             }
             Ok::<_, Error>(())
         };
-        if let Ok(Err(error)) = tokio::time::timeout(std::time::Duration::from_secs(60), removal).await {
+        if let Ok(Err(error)) = tokio::time::timeout(Duration::from_secs(60), removal).await {
             tracing::debug!(error = error.chain(), "left an orphan behind");
         }
     }
 
     fn step(&self, doing: &str) {
         self.monitor.event(Event::Step { doing: doing.into() });
+    }
+}
+
+/// A backup that is stored and lacks its manifest alone.
+struct Prepared {
+    /// The manifest's document.
+    bytes: Bytes,
+    report: BackupReport,
+}
+
+/// Why a backup was not published.
+struct Unpublished {
+    error: Error,
+    /// Whether it is certain that its manifest is not there and does not come.
+    certain: bool,
+}
+
+fn cancelled() -> Error {
+    Error::new(&codes::CANCELLED, "the backup was cancelled")
+}
+
+/// Waits for a store, but not for ever.
+async fn in_time<T>(limit: Duration, doing: &str, asked: impl Future<Output = Result<T>>) -> Result<T> {
+    match tokio::time::timeout(limit, asked).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Error::new(
+            &codes::UPLOAD_STALLED,
+            format!("{doing}: the store did not answer within {} seconds", limit.as_secs()),
+        )),
     }
 }

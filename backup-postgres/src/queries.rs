@@ -1,4 +1,4 @@
-//! All SQL that this crate asks servers with: one file each in `sql/`.
+//! All SQL that this crate asks servers with: one file each in `sql/`, but for one-liners.
 //!
 //! Names are qualified, and sessions for backups run with an empty `search_path`, so that nobody's functions run instead of the server's.
 
@@ -28,6 +28,8 @@ pub(crate) const UNLOGGED_ON_STANDBY: &str = include_str!("../sql/unlogged_on_st
 pub(crate) const DEPENDENTS: &str = include_str!("../sql/dependents.sql");
 /// Foreign keys to tables whose rows are left out.
 pub(crate) const FOREIGN_KEYS_TO: &str = include_str!("../sql/foreign_keys_to.sql");
+/// The role whose privileges count.
+pub(crate) const CURRENT_ROLE: &str = "SELECT current_user::pg_catalog.text";
 /// Makes names in other queries mean the server's own objects.
 pub(crate) const EMPTY_SEARCH_PATH: &str = "SELECT pg_catalog.set_config('search_path', '', false)";
 /// What a restore needs to know of the server and of the role that restores.

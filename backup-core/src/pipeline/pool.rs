@@ -9,12 +9,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub(crate) struct Pool {
     free: Mutex<Vec<Vec<u8>>>,
     permits: Arc<Semaphore>,
+    buffers: usize,
     capacity: usize,
 }
 
 impl Pool {
     pub(crate) fn new(buffers: usize, capacity: usize) -> Arc<Self> {
-        Arc::new(Pool { free: Mutex::new(Vec::new()), permits: Arc::new(Semaphore::new(buffers)), capacity })
+        let permits = Arc::new(Semaphore::new(buffers));
+        Arc::new(Pool { free: Mutex::new(Vec::new()), permits, buffers, capacity })
     }
 
     /// An empty buffer of exactly the pool's capacity, as soon as there is one.
@@ -27,7 +29,7 @@ impl Pool {
         if data.capacity() != self.capacity {
             return Err(Error::new(&codes::SELF_CHECK_FAILED, "the allocator gave a buffer of another size"));
         }
-        Ok(Buffer { data, pool: self.clone(), _permit: permit })
+        Ok(Buffer { data, pool: self.clone(), permit: Some(permit) })
     }
 }
 
@@ -36,7 +38,15 @@ impl Pool {
 pub(crate) struct Buffer {
     pub(crate) data: Vec<u8>,
     pool: Arc<Pool>,
-    _permit: OwnedSemaphorePermit,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Buffer {
+    /// Takes the right to this buffer out of it, for one that is handed to somebody who may keep it for longer than they
+    /// should (a store in memory): the right is given back when it is dropped, and nobody waits for the buffer.
+    pub(crate) fn take_permit(&mut self) -> Option<OwnedSemaphorePermit> {
+        self.permit.take()
+    }
 }
 
 impl AsRef<[u8]> for Buffer {
@@ -49,9 +59,10 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         let mut data = std::mem::take(&mut self.data);
         // A buffer that was lost in a cancelled read, or that had to grow, is not worth keeping.
-        if data.capacity() == self.pool.capacity {
+        let mut free = self.pool.free.lock().unwrap_or_else(PoisonError::into_inner);
+        if data.capacity() == self.pool.capacity && free.len() < self.pool.buffers {
             data.clear();
-            self.pool.free.lock().unwrap_or_else(PoisonError::into_inner).push(data);
+            free.push(data);
         }
     }
 }

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_util::task::TaskTracker;
 
 /// Cuts, seals and stores the parts of one backup, within one memory budget.
 #[derive(Clone)]
@@ -32,6 +33,8 @@ struct Shared {
     level: i32,
     max_stall: Duration,
     silence: Arc<Silence>,
+    /// Knows when aborted uploads have really ended.
+    uploads: TaskTracker,
     plain: Arc<Pool>,
     sealed: Arc<Pool>,
     workers: Semaphore,
@@ -47,6 +50,7 @@ impl Pipeline {
         options: &PipelineOptions,
         monitor: Arc<dyn Monitor>,
         silence: Arc<Silence>,
+        uploads: TaskTracker,
     ) -> Result<Self> {
         let segment = options.segment_bytes as usize;
         let sealed = cipher.max_sealed_len(max_compressed_len(segment, options.compression));
@@ -61,6 +65,7 @@ impl Pipeline {
             level: options.level,
             max_stall: options.max_stall,
             silence,
+            uploads,
             plain: Pool::new(budget.plain, segment),
             sealed: Pool::new(budget.sealed, sealed),
             workers: Semaphore::new(budget.workers),
@@ -83,6 +88,12 @@ impl Pipeline {
             tokio::select! {
                 filled = reader.fill(&mut buffer.data) => filled?,
                 failed = writer.failed() => return Err(failed),
+            }
+            if buffer.data.capacity() != full {
+                return Err(Error::new(
+                    &codes::SOURCE_FAILED,
+                    format!("the source of {} gave another buffer back than it was to fill", writer.name),
+                ));
             }
             let last = buffer.data.len() < full;
             if !(last && buffer.data.is_empty() && writer.next > 0) {
@@ -124,7 +135,8 @@ impl PartWriter {
         self.next += 1;
         let key = self.shared.folder.segment(&self.name, number, &self.ending())?;
         let shared = self.shared.clone();
-        self.tasks.spawn(async move { Ok((number, shared.store(key, buffer).await?)) });
+        let upload = async move { Ok((number, shared.store(key, buffer).await?)) };
+        self.tasks.spawn(self.shared.uploads.track_future(upload));
         Ok(())
     }
 
@@ -183,7 +195,7 @@ fn worker_died(error: tokio::task::JoinError) -> Error {
 
 impl Shared {
     async fn store(self: Arc<Self>, key: crate::key::ObjectKey, plain: Buffer) -> Result<SegmentRecord> {
-        let (record, sealed) = {
+        let (record, mut sealed) = {
             let _worker =
                 self.workers.acquire().await.map_err(|_| Error::new(&codes::CANCELLED, "the pipeline was closed"))?;
             let sealed = self.sealed.take().await?;
@@ -191,6 +203,8 @@ impl Shared {
             let encoding = tokio::task::spawn_blocking(move || shared.encode(plain, sealed));
             encoding.await.map_err(worker_died)??
         };
+        // Held until the put ends, whatever the sink does with the bytes.
+        let _permit = sealed.take_permit();
         let put = self.sink.create_or_same_as(&key, Bytes::from_owner(sealed), record.stored_hash);
         match tokio::time::timeout(self.max_stall, put).await {
             Ok(stored) => stored.map_err(|error| error.context(format_args!("store {key}")))?,

@@ -5,6 +5,7 @@
 //! (`--snapshot`), which was looked over once more in it. The archive is parsed as it passes; the part is complete only if pg_dump's exit
 //! status is 0 and the archive is complete.
 
+mod guide;
 mod parts;
 
 use crate::connection::{Connection, Env, Session};
@@ -327,6 +328,10 @@ impl Snapshot for DumpSnapshot {
 
     fn left_out(&self) -> Vec<LeftOut> {
         self.left_out.clone()
+    }
+
+    fn restore_steps(&self) -> String {
+        guide::restore_steps(&self.info)
     }
 
     async fn finish(self: Box<Self>) -> Result<()> {

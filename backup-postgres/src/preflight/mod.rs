@@ -194,7 +194,7 @@ struct Inspection {
 async fn inspect(client: &Client) -> Result<Inspection> {
     let doing = "look for what the login cannot read";
     let failed = |error| query_error(doing, error);
-    let role: String = client.query_one("SELECT current_user::pg_catalog.text", &[]).await.map_err(failed)?.get(0);
+    let role: String = client.query_one(queries::CURRENT_ROLE, &[]).await.map_err(failed)?.get(0);
     let to = quoted(&role);
     let mut findings: Vec<Finding> = Vec::new();
     let mut relations = Vec::new();

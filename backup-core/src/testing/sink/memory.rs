@@ -108,7 +108,8 @@ impl Sink for MemorySink {
             return Err(Error::new(&codes::ALREADY_EXISTS, format!("{key} exists in memory:///")));
         }
         let now = state.now();
-        state.objects.insert(key.clone(), (data, now));
+        // A copy: the caller's buffer is its own again.
+        state.objects.insert(key.clone(), (Bytes::copy_from_slice(&data), now));
         Ok(())
     }
 

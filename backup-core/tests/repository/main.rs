@@ -1,0 +1,6 @@
+//! The repository, from a source to a store and back: what is written, what is published, what is noticed.
+
+mod conformance;
+mod publication;
+mod round_trip;
+mod support;
