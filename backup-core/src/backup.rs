@@ -7,6 +7,7 @@ use crate::id::BackupId;
 use crate::monitor::{Event, Monitor, Recorder, Silent};
 use crate::names::{Label, PartName, Series};
 use crate::pipeline::PipelineOptions;
+use crate::pipeline::patience;
 use crate::pipeline::silence::Silence;
 use crate::pipeline::write::{Pipeline, WrittenPart};
 use crate::repository::catalog::{CLOCK_TOLERANCE, ManifestRecord};
@@ -277,9 +278,8 @@ impl BackupRequest<'_> {
     ) -> Result<(u64, Sha256)> {
         let (size, sha256) = (bytes.len() as u64, Sha256::of(&bytes));
         let key = folder.file(name)?;
-        let put = self.repository.sink().create_or_same_as(&key, Bytes::from(bytes), sha256);
-        let stored = in_time(self.options.max_stall, "store", put).await;
-        stored.map_err(|error| error.context(format_args!("store {key}")))?;
+        let sink = self.repository.sink();
+        patience::store(&**sink, &key, bytes.into(), sha256, self.options.max_stall).await?;
         files.insert(name.to_owned(), (size, sha256));
         Ok((size, sha256))
     }
