@@ -43,6 +43,7 @@ pub struct BackupRequest<'a> {
     sealer: Option<Arc<dyn KeySealer>>,
     signer: Option<Arc<dyn Signer>>,
     options: PipelineOptions,
+    single_writer: bool,
     monitor: Arc<Recorder>,
     cancel: CancellationToken,
 }
@@ -70,6 +71,7 @@ impl Repository {
             sealer: None,
             signer: None,
             options: PipelineOptions::default(),
+            single_writer: false,
             monitor: Recorder::new(Arc::new(Silent)),
             cancel: CancellationToken::new(),
         }
@@ -101,6 +103,12 @@ impl BackupRequest<'_> {
         self
     }
 
+    /// Says that nobody else writes to this repository: required where the store was found to lack create-if-absent.
+    pub fn single_writer(mut self, single: bool) -> Self {
+        self.single_writer = single;
+        self
+    }
+
     /// Who is told about progress.
     pub fn monitor(mut self, monitor: Arc<dyn Monitor>) -> Self {
         self.monitor = Recorder::new(monitor);
@@ -124,6 +132,16 @@ impl BackupRequest<'_> {
             .sealer
             .clone()
             .ok_or_else(|| Error::new(&codes::RECIPIENT_REQUIRED, "nobody could open this backup"))?;
+        if !self.repository.marker().store.create_if_absent && !self.single_writer {
+            return Err(Error::new(
+                &codes::UNSUPPORTED_BY_STORE,
+                format!(
+                    "{} has no create-if-absent: two writers could overwrite each other",
+                    self.repository.sink().location()
+                ),
+            )
+            .with_hint("use another store, or, with one writer only, set allow_unconditional_create"));
+        }
         let mut folder = None;
         let uploads = TaskTracker::new();
         let prepared = tokio::select! {
