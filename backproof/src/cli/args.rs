@@ -165,6 +165,9 @@ pub(crate) struct KeygenArgs {
     /// Print a form of the secret to keep on paper
     #[arg(long, conflicts_with = "signing")]
     pub(crate) paper: bool,
+    /// Read the key back from its form on paper: the rows, typed or scanned, on standard input
+    #[arg(long, conflicts_with_all = ["signing", "paper"])]
+    pub(crate) from_paper: bool,
     /// The name of the key's holder in the list of trusted signers
     #[arg(long, value_name = "NAME", default_value = "backup-host", requires = "signing")]
     pub(crate) principal: String,

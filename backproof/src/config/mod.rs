@@ -326,8 +326,11 @@ impl Resolver {
         }
         for variable in variables {
             if let Some(text) = self.env.get(variable) {
+                let items = text.split(['\n', ',']).map(str::trim).filter(|item| !item.is_empty());
+                // This variable names a key in gpg's keyring, whatever files there are.
+                let of_gpg = |item: &str| *variable == "BACKUP_GPG_RECIPIENT" && !item.starts_with("gpg:");
                 let items: Vec<String> =
-                    text.split(['\n', ',']).map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect();
+                    items.map(|item| if of_gpg(item) { format!("gpg:{item}") } else { item.to_owned() }).collect();
                 if !items.is_empty() {
                     self.show(name, items.join(", "), format!("environment ({variable})"));
                     return items;
