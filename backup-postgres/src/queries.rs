@@ -48,3 +48,5 @@ pub(crate) const NO_TIMEOUTS: &str = include_str!("../sql/no_timeouts.sql");
 pub(crate) const EXPORT_SNAPSHOT: &str = include_str!("../sql/export_snapshot.sql");
 /// The server's time.
 pub(crate) const SERVER_TIME: &str = include_str!("../sql/server_time.sql");
+/// Bytes of an encoding as text.
+pub(crate) const DECODE: &str = include_str!("../sql/decode.sql");

@@ -226,3 +226,55 @@ async fn an_unauthenticated_backup_warns_a_superuser(cluster: &Cluster) {
     ordinary.restore(&backup, Arc::new(Silent)).await.unwrap();
     assert_eq!(cluster.psql("postgres", "SELECT datdba::regrole FROM pg_database WHERE datname = 'copy'"), "restorer");
 }
+
+#[tokio::test]
+async fn an_ordinary_role_restores_a_rich_database_as_its_own() {
+    let cluster = Cluster::options().setting("wal_level", "logical").role("restorer", "x").start();
+    make_rich(&cluster, "rich");
+    cluster.psql("postgres", "ALTER DATABASE rich SET default_transaction_read_only = off");
+    // These take a superuser.
+    cluster.psql("rich", "DROP EVENT TRIGGER noted; DROP PUBLICATION news");
+    cluster.psql("postgres", "ALTER ROLE restorer CREATEDB");
+    let backup = backup(&cluster, "rich");
+    let target = PgRestore::new(resolve(&cluster.url_as("restorer", "copy"))).env(env());
+    let obstacles = target.plan(&backup).await.unwrap().obstacles;
+    assert!(obstacles.iter().any(|obstacle| obstacle.contains("settings of roles in this database")), "{obstacles:?}");
+    assert!(obstacles.iter().any(|obstacle| obstacle.contains("GRANT \"app_owner\" TO \"restorer\"")), "{obstacles:?}");
+
+    let report = target.no_owner(true).restore(&backup, Arc::new(Silent)).await.unwrap();
+    assert!(
+        report.warnings.iter().any(|warning| warning.contains("the database's properties")),
+        "{:?}",
+        report.warnings
+    );
+    let rows = |all: &[(String, String)]| all[1..all.len() - 1].to_vec();
+    assert_same(&rows(&contents(&cluster, "rich")), &rows(&contents(&cluster, "copy")));
+    let owners = "SELECT string_agg(DISTINCT relowner::regrole::text, ' ') FROM pg_class WHERE relnamespace = 'app'::regnamespace";
+    assert_eq!(cluster.psql("copy", owners), "restorer");
+}
+
+#[tokio::test]
+async fn other_encodings_and_an_older_server() {
+    let cluster = Cluster::start();
+    cluster.psql("postgres", "CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1'");
+    let utf8 = |sql: &str| format!("SET client_encoding = 'UTF8'; {sql}");
+    cluster.psql(
+        "latin",
+        &utf8("CREATE TABLE \"Täble\" (a text); INSERT INTO \"Täble\" VALUES ('ü'); COMMENT ON DATABASE latin IS 'größer'"),
+    );
+    let mut archive = pg_dump(&cluster, "latin");
+    restore_to(&cluster, "copy").restore(&backup_of(archive.clone()), Arc::new(Silent)).await.unwrap();
+    assert_eq!(cluster.psql("copy", &utf8("SELECT * FROM \"Täble\"")), "ü");
+    let comment = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'copy'";
+    assert_eq!(cluster.psql("postgres", &utf8(comment)), "größer");
+
+    // The version of the server that was dumped, in the archive's head: a number, a dot.
+    let version = cluster.psql("postgres", "SHOW server_version");
+    let at = archive.windows(version.len()).position(|text| text == version.as_bytes()).unwrap();
+    archive[at..at + 2].copy_from_slice(b"99");
+    let newer = backup_of(archive);
+    let plan = restore_to(&cluster, "older").plan(&newer).await.unwrap();
+    assert!(matches!(plan.obstacles.as_slice(), [one] if one.contains("PostgreSQL 99.")), "{:?}", plan.obstacles);
+    let plan = restore_to(&cluster, "older").keep_incomplete(true).plan(&newer).await.unwrap();
+    assert!(plan.obstacles.is_empty() && plan.warnings.len() == 1, "{plan:?}");
+}

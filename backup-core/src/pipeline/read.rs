@@ -74,6 +74,8 @@ struct Shared {
     monitor: Arc<dyn Monitor>,
     workers: Semaphore,
     ahead: usize,
+    /// More than a sealed segment can have: what is said to be larger is not fetched.
+    most_stored: u64,
     decoders: Mutex<Vec<Decoder>>,
     /// Buffers that came back from the consumer, to be used again.
     buffers: Mutex<Vec<Vec<u8>>>,
@@ -125,6 +127,7 @@ impl SegmentReader {
             monitor,
             workers: Semaphore::new(budget.workers),
             ahead: budget.ahead,
+            most_stored: sealed,
             decoders: Mutex::new(Vec::new()),
             buffers: Mutex::new(Vec::new()),
         })))
@@ -217,8 +220,21 @@ fn check_stored(segment: &StoredSegment, bytes: &[u8]) -> Result<()> {
 impl Shared {
     /// Reads as many bytes as were recorded; a longer object is not read whole.
     async fn fetch(&self, segment: &StoredSegment) -> Result<Bytes> {
-        let range = (segment.stored_bytes > 0).then_some(0..segment.stored_bytes);
-        let bytes = match self.sink.read(&segment.key, range).await {
+        let wrong = |what: String| Error::new(&codes::SEGMENT_DAMAGED, format!("{} {what}", segment.key));
+        if segment.stored_bytes > self.most_stored {
+            return Err(wrong(format!("is said to have {} bytes, more than any segment", segment.stored_bytes)));
+        }
+        let read = if segment.stored_bytes > 0 {
+            self.sink.read(&segment.key, Some(0..segment.stored_bytes)).await
+        } else {
+            // There is no range of no bytes in HTTP, and what is there instead may be of any size.
+            match self.sink.stat(&segment.key).await {
+                Ok(info) if info.size > 0 => return Err(wrong(format!("has {} bytes instead of 0", info.size))),
+                Ok(_) => Ok(Bytes::new()),
+                Err(error) => Err(error),
+            }
+        };
+        let bytes = match read {
             Ok(bytes) => bytes,
             Err(error) => return Err(self.explain(segment, error).await),
         };

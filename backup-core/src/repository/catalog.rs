@@ -93,6 +93,17 @@ pub struct Missing {
     pub named_by: BackupId,
 }
 
+/// A backup whose manifest is not the one that the manifest after it was written behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    /// Its series.
+    pub series: Series,
+    /// Its id.
+    pub id: BackupId,
+    /// The backup that names it with another hash.
+    pub named_by: BackupId,
+}
+
 /// All backups of a repository, or of one series, sorted by series and id.
 #[derive(Debug)]
 pub struct Catalog {
@@ -297,6 +308,25 @@ impl Catalog {
             named_by: named_by.clone(),
         };
         missing.into_iter().map(owned).collect()
+    }
+
+    /// Backups whose manifest was replaced since a later one named it: manifests never change.
+    pub fn replaced(&self) -> Vec<Replaced> {
+        let usable = || self.entries.iter().filter_map(Entry::usable);
+        let hashes: BTreeMap<(&Series, &BackupId), Sha256> =
+            usable().map(|record| ((&record.manifest.series, &record.manifest.id), record.sha256)).collect();
+        let differs = |record: &&ManifestRecord| {
+            let previous = record.manifest.previous.as_ref();
+            previous.is_some_and(|named| {
+                hashes.get(&(&record.manifest.series, &named.id)).is_some_and(|found| *found != named.sha256)
+            })
+        };
+        let named = |record: &ManifestRecord| {
+            let previous = record.manifest.previous.as_ref()?;
+            let (series, named_by) = (record.manifest.series.clone(), record.manifest.id.clone());
+            Some(Replaced { series, id: previous.id.clone(), named_by })
+        };
+        usable().filter(differs).filter_map(named).collect()
     }
 
     /// The time by the store's clock when the catalog was listed.

@@ -63,16 +63,25 @@ impl ContentsWriter {
     pub(crate) async fn begin(writer: PartWriter, backup: &BackupId) -> Result<Self> {
         let out = Out::Part { writer: Box::new(writer), buffer: None };
         let mut contents = ContentsWriter { out, lines: 0, hash: sha2::Sha256::new() };
-        contents.line(&Line::Contents { version: VERSION, backup: backup.clone() }).await?;
+        contents.own_line(&Line::Contents { version: VERSION, backup: backup.clone() }).await?;
         Ok(contents)
     }
 
     /// Adds a line. The value must serialise to a JSON object with one key that names what it is, other than `contents`,
     /// `segment`, `left_out` and `end`.
     pub async fn line(&mut self, value: &(impl Serialize + Sync)) -> Result<()> {
-        let mut line = serde_json::to_vec(value)
-            .map_err(|error| Error::new(&codes::INVALID_ARGUMENT, "write contents").with_source(error))?;
-        line.push(b'\n');
+        let line = written(value)?;
+        if is_ours(&line) || !line.starts_with(b"{\"") {
+            return Err(Error::new(&codes::INVALID_ARGUMENT, "this is not a line that a source may add to contents"));
+        }
+        self.add(line).await
+    }
+
+    async fn own_line(&mut self, line: &Line) -> Result<()> {
+        self.add(written(line)?).await
+    }
+
+    async fn add(&mut self, line: Vec<u8>) -> Result<()> {
         self.hash.update(&line);
         self.lines += 1;
         match &mut self.out {
@@ -102,19 +111,20 @@ impl ContentsWriter {
     pub(crate) async fn segments(&mut self, part: &WrittenPart) -> Result<()> {
         for (number, segment) in part.segments.iter().enumerate() {
             let (part, number) = (part.name.to_string(), number as u64);
-            self.line(&Line::Segment { part, number, bytes: segment.plain_bytes, blake3: segment.plain_hash }).await?;
+            self.own_line(&Line::Segment { part, number, bytes: segment.plain_bytes, blake3: segment.plain_hash })
+                .await?;
         }
         Ok(())
     }
 
     pub(crate) async fn left_out(&mut self, what: LeftOut) -> Result<()> {
-        self.line(&Line::LeftOut(what)).await
+        self.own_line(&Line::LeftOut(what)).await
     }
 
     /// Writes the last line and stores what is not stored yet.
     pub(crate) async fn finish(mut self) -> Result<WrittenPart> {
         let end = Line::End { lines: self.lines, sha256: <[u8; 32]>::from(self.hash.clone().finalize()).into() };
-        self.line(&end).await?;
+        self.own_line(&end).await?;
         match self.out {
             Out::Memory(_) => Err(Error::new(&codes::INVALID_ARGUMENT, "contents in memory are not stored")),
             Out::Part { mut writer, buffer } => {
@@ -222,6 +232,18 @@ impl Reader<'_> {
         self.lines += 1;
         Ok(())
     }
+}
+
+/// A line with its line feed, as long as readers take it.
+fn written(value: &impl Serialize) -> Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(value)
+        .map_err(|error| Error::new(&codes::INVALID_ARGUMENT, "write contents").with_source(error))?;
+    line.push(b'\n');
+    if line.len() > json::MAX_BYTES as usize {
+        let what = format!("a line of contents has {} bytes; at most {} can be", line.len(), json::MAX_BYTES);
+        return Err(Error::new(&codes::INVALID_ARGUMENT, what));
+    }
+    Ok(line)
 }
 
 fn is_ours(line: &[u8]) -> bool {

@@ -177,14 +177,15 @@ impl Manifest {
         if encrypted != self.encryption.key_commitment.is_some() || encrypted == self.encryption.key_files.is_empty() {
             return Some("does not have the key files that its encryption needs".into());
         }
+        let mut files = std::collections::HashSet::new();
         for file in &self.encryption.key_files {
             let valid = file.name.split_once('.').is_some_and(|(stem, ending)| {
                 !stem.is_empty()
                     && stem.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
                     && matches!(ending, "age" | "gpg")
             });
-            if !valid {
-                return Some(format!("has a key file {:?}", file.name));
+            if !valid || !files.insert(&file.name) {
+                return Some(format!("has a key file {:?} that cannot be", file.name));
             }
         }
         None

@@ -52,12 +52,14 @@ impl Repository {
         let folder = manifest.folder();
         let bytes = self.read_bound(&folder.file(layout::SUMS)?, json::MAX_BYTES, manifest.sha256sums).await?;
         let mut files = BTreeMap::new();
-        for sum in sums::read(&bytes, layout::SUMS) {
-            let sum = sum?;
-            files.insert(sum.name.clone(), sum);
-        }
         let invalid =
             |reason: String| Error::new(&codes::INVALID_DOCUMENT, format!("SHA256SUMS of {} {reason}", manifest.id));
+        for sum in sums::read(&bytes, layout::SUMS) {
+            let sum = sum?;
+            if let Some(twice) = files.insert(sum.name.clone(), sum) {
+                return Err(invalid(format!("lists {} twice", twice.name)));
+            }
+        }
         let listed = |name: &str| files.get(name).ok_or_else(|| invalid(format!("does not list {name}")));
         listed(layout::RESTORE)?;
         for file in &manifest.encryption.key_files {
@@ -65,6 +67,10 @@ impl Repository {
             if (sum.bytes, sum.sha256) != (file.bytes, file.sha256) {
                 return Err(invalid(format!("has another {} than the manifest", file.name)));
             }
+        }
+        // Its names become keys, so it may have those that the manifest calls for and no others.
+        if files.len() != 1 + manifest.encryption.key_files.len() + manifest.parts.len() {
+            return Err(invalid("lists something that the manifest does not call for".into()));
         }
         let mut parts = BTreeMap::new();
         for part in &manifest.parts {

@@ -238,6 +238,18 @@ impl VerifyRequest<'_> {
                 .hint("find out who removed it; other copies of the repository may still have it"),
             );
         }
+        for replaced in catalog.replaced() {
+            findings.push(
+                Finding::failure(
+                    "manifest_replaced",
+                    format!(
+                        "the manifest of backup {} of series {} is not the one that was there when {} was made",
+                        replaced.id, replaced.series, replaced.named_by
+                    ),
+                )
+                .hint("do not restore it; find out who can write to the store, and look at another copy"),
+            );
+        }
         let (now, stores_own) = self.repository.now();
         let skew = Timestamp::now().duration_since(now);
         if stores_own && skew.abs() > CLOCK_TOLERANCE {
@@ -301,7 +313,7 @@ impl VerifyRequest<'_> {
         }
         if let Some(before) = catalog.before(newest) {
             let (was, is) = (before.manifest.plain_bytes(), manifest.plain_bytes());
-            if is < was / 2 {
+            if is.saturating_mul(2) < was {
                 findings.push(
                     Finding::warning(
                         "backup_shrank",

@@ -25,7 +25,7 @@ pub enum Severity {
 pub struct Finding {
     /// How much it matters.
     pub severity: Severity,
-    /// A stable name: an error code, or one of `no_backups`, `no_usable_backup`, `backup_missing`, `backup_too_old`,
+    /// A stable name: an error code, or one of `no_backups`, `no_usable_backup`, `backup_missing`, `manifest_replaced`, `backup_too_old`,
     /// `backup_too_small`, `backup_shrank`, `newer_unusable`, `clock_skew`, `unexpected_object`, `left_out`,
     /// `structure_not_checked`.
     pub code: &'static str,

@@ -506,3 +506,18 @@ pub(crate) fn assert_code<T: std::fmt::Debug>(result: Result<T>, code: &'static 
     assert!(!error.hint().is_empty());
     error
 }
+
+/// Changes a document's JSON, and its hash with it; a signature is lost.
+pub(crate) fn rewrite(memory: &MemorySink, at: &ObjectKey, change: impl FnOnce(&mut serde_json::Value)) {
+    let bytes = memory.get(at).unwrap();
+    let document = backup_core::repository::document::Document::parse(&bytes, "it").unwrap();
+    let mut json = serde_json::from_slice(document.json()).unwrap();
+    change(&mut json);
+    let text = serde_json::to_string_pretty(&json).unwrap() + "\n";
+    memory.put(at.clone(), with_hash(&text));
+}
+
+/// A document of this text, unsigned.
+pub(crate) fn with_hash(json: &str) -> String {
+    format!("{json}sha256 {}\n", Sha256::of(json.as_bytes()))
+}

@@ -138,17 +138,24 @@ impl PgRestore {
         let choices = Choices {
             no_owner: self.no_owner,
             no_tablespaces: self.no_tablespaces,
-            roles: server.roles.keys().cloned().collect(),
+            roles: server.roles.clone(),
+            is_superuser: server.is_superuser,
+            may_alter_roles: server.may_alter_roles,
         };
         let mut archive = ArchiveHead::read(backup, Toc::new(choices)).await?;
-        let recreation = archive.parser.visitor_mut().recreation(&name)?;
+        let toc = archive.parser.visitor_mut();
+        let database = server::decode(&session, &toc.database, toc.encoding.as_deref()).await?;
+        let recreation = toc.recreation(&name, &database)?;
         let toc = archive.parser.visitor();
         let header = toc.header.as_ref();
         let dumped_from = header.and_then(|header| version(header.server_version.as_ref()?));
         let dumped_by = header.and_then(|header| version(header.dump_version.as_ref()?));
         let bytes = part_bytes(backup);
-        let mut obstacles = server.obstacles(toc, &name, self.no_owner);
-        let mut warnings = server.warnings(toc, dumped_from, backup.is_authentic(), bytes);
+        let newer = dumped_from.filter(|dumped| dumped.major > server.version.major);
+        // pg_restore 17 and newer sets a parameter that older servers do not have, so that each run has an error at least.
+        let (forbidden, risky) = if self.keep_incomplete { (None, newer) } else { (newer, None) };
+        let mut obstacles = server.obstacles(toc, &name, self.no_owner, forbidden);
+        let mut warnings = server.warnings(toc, risky, backup.is_authentic(), bytes);
         let tools = Installed::find(self.tools.as_deref(), &self.env)
             .await
             .for_restore(dumped_by.unwrap_or(server.version), server.version);
