@@ -17,7 +17,8 @@ use std::sync::Arc;
 impl Settings {
     /// Opens the store, without looking into it.
     pub async fn sink(&self) -> Result<Arc<dyn Sink>> {
-        let url = self.repo.as_deref().ok_or_else(|| Error::new(&codes::REPOSITORY_REQUIRED, "no repository was named"))?;
+        let url =
+            self.repo.as_deref().ok_or_else(|| Error::new(&codes::REPOSITORY_REQUIRED, "no repository was named"))?;
         backup_storage::open(url, &self.store).await
     }
 
@@ -52,11 +53,19 @@ impl Settings {
     }
 
     /// Whom new backups are sealed to; nobody only when that was asked for.
-    pub async fn sealer(&self, no_encryption: bool, passphrase: bool, prompt: Arc<dyn Prompt>) -> Result<Arc<dyn KeySealer>> {
+    pub async fn sealer(
+        &self,
+        no_encryption: bool,
+        passphrase: bool,
+        prompt: Arc<dyn Prompt>,
+    ) -> Result<Arc<dyn KeySealer>> {
         if no_encryption {
             if !self.recipients.is_empty() || passphrase {
-                return Err(Error::new(&codes::NO_EFFECT, "recipients are set, and --no-encryption says that there are none")
-                    .with_hint("leave out one of them"));
+                return Err(Error::new(
+                    &codes::NO_EFFECT,
+                    "recipients are set, and --no-encryption says that there are none",
+                )
+                .with_hint("leave out one of them"));
             }
             return Ok(Arc::new(NoEncryption));
         }

@@ -4,7 +4,7 @@ use crate::cipher::{KeyFile, KeySealer, NewKey};
 use crate::digest::Sha256;
 use crate::error::{Error, Result, codes};
 use crate::id::BackupId;
-use crate::monitor::{Event, Monitor, Silent};
+use crate::monitor::{Event, Monitor, Recorder, Silent};
 use crate::names::{Label, PartName, Series};
 use crate::pipeline::PipelineOptions;
 use crate::pipeline::silence::Silence;
@@ -42,7 +42,7 @@ pub struct BackupRequest<'a> {
     sealer: Option<Arc<dyn KeySealer>>,
     signer: Option<Arc<dyn Signer>>,
     options: PipelineOptions,
-    monitor: Arc<dyn Monitor>,
+    monitor: Arc<Recorder>,
     cancel: CancellationToken,
 }
 
@@ -54,7 +54,7 @@ pub struct BackupReport {
     pub manifest: Manifest,
     /// SHA-256 of the manifest's JSON.
     pub sha256: Sha256,
-    /// What needs attention: things left out, a clock that is off, what could not be confirmed.
+    /// What needs attention: things left out, a clock that is off, what could not be confirmed. The monitor was told, too.
     pub warnings: Vec<String>,
 }
 
@@ -69,7 +69,7 @@ impl Repository {
             sealer: None,
             signer: None,
             options: PipelineOptions::default(),
-            monitor: Arc::new(Silent),
+            monitor: Recorder::new(Arc::new(Silent)),
             cancel: CancellationToken::new(),
         }
     }
@@ -102,7 +102,7 @@ impl BackupRequest<'_> {
 
     /// Who is told about progress.
     pub fn monitor(mut self, monitor: Arc<dyn Monitor>) -> Self {
-        self.monitor = monitor;
+        self.monitor = Recorder::new(monitor);
         self
     }
 
@@ -154,7 +154,6 @@ impl BackupRequest<'_> {
         folder: &mut Option<BackupFolder>,
         uploads: &TaskTracker,
     ) -> Result<Prepared> {
-        let mut warnings = Vec::new();
         let started = Timestamp::now();
         let silence = Arc::new(Silence::begin(started));
 
@@ -172,7 +171,7 @@ impl BackupRequest<'_> {
         let steps = snapshot.restore_steps();
         snapshot.finish().await?;
         if left_out > 0 {
-            warnings.push(format!(
+            self.monitor.warn(format!(
                 "{left_out} things could not be captured; `backproof show {id}` names them to holders of an identity"
             ));
         }
@@ -195,7 +194,7 @@ impl BackupRequest<'_> {
         }
 
         // 5. How to restore it without us.
-        let previous = self.previous(&mut warnings).await;
+        let previous = self.previous().await;
         let mut manifest = self.manifest(&id, started, source, &key, key_files, left_out, previous);
         manifest.parts = parts.iter().map(WrittenPart::entry).collect();
         let location = self.repository.sink().location();
@@ -209,15 +208,18 @@ impl BackupRequest<'_> {
         self.put(folder, &mut files, layout::SUMS, bytes).await?;
 
         // 7. Every object is there, in its size.
-        self.confirm(folder, &files, &parts, &mut warnings).await?;
+        self.confirm(folder, &files, &parts).await?;
 
         // 8. The manifest makes it a backup: `publish` writes it.
         manifest.finished = Timestamp::now();
-        self.judge_clock(manifest.finished, &mut warnings);
+        self.judge_clock(manifest.finished);
         let (bytes, sha256) = document::write(DocumentKind::Manifest, &manifest, self.signer.as_deref()).await?;
         self.check_document(&bytes, &manifest)?;
         silence.check(Timestamp::now())?;
-        Ok(Prepared { bytes: bytes.into(), report: BackupReport { manifest, sha256, warnings } })
+        Ok(Prepared {
+            bytes: bytes.into(),
+            report: BackupReport { manifest, sha256, warnings: self.monitor.warnings() },
+        })
     }
 
     /// Writes every part of the snapshot, and `contents` last.
@@ -327,7 +329,7 @@ impl BackupRequest<'_> {
     }
 
     /// The newest manifest of the series so far; `None` for the first, and where it cannot be read.
-    async fn previous(&self, warnings: &mut Vec<String>) -> Option<Previous> {
+    async fn previous(&self) -> Option<Previous> {
         if self.repository.is_write_only() {
             return None;
         }
@@ -336,7 +338,7 @@ impl BackupRequest<'_> {
             Err(_) => Err(Error::new(&codes::STORE_UNAVAILABLE, "the catalog could not be read in time")),
         };
         found.unwrap_or_else(|error| {
-            warnings.push(format!(
+            self.monitor.warn(format!(
                 "the backup before this one could not be read, so this one does not name it: {}",
                 error.chain()
             ));
@@ -367,7 +369,6 @@ impl BackupRequest<'_> {
         folder: &BackupFolder,
         files: &BTreeMap<String, (u64, Sha256)>,
         parts: &[WrittenPart],
-        warnings: &mut Vec<String>,
     ) -> Result<()> {
         if self.repository.is_write_only() {
             return Ok(());
@@ -378,9 +379,8 @@ impl BackupRequest<'_> {
             in_time(self.options.max_stall, "list", sink.list(folder.as_str()).try_collect()).await;
         let listing = match listing {
             Err(error) if error.is(&codes::ACCESS_DENIED) => {
-                warnings.push(
-                    "the store does not let this host list, so what was stored could not be confirmed by a listing"
-                        .into(),
+                self.monitor.warn(
+                    "the store does not let this host list, so what was stored could not be confirmed by a listing",
                 );
                 return Ok(());
             }
@@ -418,11 +418,11 @@ impl BackupRequest<'_> {
         Ok(())
     }
 
-    fn judge_clock(&self, ours: Timestamp, warnings: &mut Vec<String>) {
+    fn judge_clock(&self, ours: Timestamp) {
         let (now, stores_own) = self.repository.now();
         let skew = ours.duration_since(now);
         if stores_own && skew.abs() > CLOCK_TOLERANCE {
-            warnings.push(format!("this machine's clock and the store's differ by {} seconds", skew.as_secs()));
+            self.monitor.warn(format!("this machine's clock and the store's differ by {} seconds", skew.as_secs()));
         }
     }
 

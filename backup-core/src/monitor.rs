@@ -3,6 +3,7 @@
 use crate::id::BackupId;
 use crate::names::PartName;
 use std::fmt::Debug;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Something that happened during an operation.
 #[derive(Clone, Debug)]
@@ -63,4 +64,35 @@ pub struct Silent;
 
 impl Monitor for Silent {
     fn event(&self, _event: Event) {}
+}
+
+/// Passes everything on, and keeps the warnings: what a recipe reports at its end.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    inner: Arc<dyn Monitor>,
+    warnings: Mutex<Vec<String>>,
+}
+
+impl Recorder {
+    pub(crate) fn new(inner: Arc<dyn Monitor>) -> Arc<Self> {
+        Arc::new(Recorder { inner, warnings: Mutex::default() })
+    }
+
+    pub(crate) fn warn(&self, message: impl Into<String>) {
+        self.event(Event::Warning { message: message.into() });
+    }
+
+    /// The warnings so far.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Monitor for Recorder {
+    fn event(&self, event: Event) {
+        if let Event::Warning { message } = &event {
+            self.warnings.lock().unwrap_or_else(PoisonError::into_inner).push(message.clone());
+        }
+        self.inner.event(event);
+    }
 }

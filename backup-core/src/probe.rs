@@ -179,10 +179,11 @@ impl Probe<'_> {
         let key = self.key("checksum")?;
         match self.sink.create(&key, pattern(3), Sha256::of(b"something else")).await {
             Ok(()) => Ok(false),
-            Err(error) if error.is_transient() || error.is(&codes::ACCESS_DENIED) => {
+            Err(error) if error.is(&codes::ACCESS_DENIED) => {
                 Err(doing("create an object with a wrong checksum")(error))
             }
-            Err(_) => Ok(true),
+            // A store that stumbles over a wrong checksum (500) is not known to check it; one that is away fails next.
+            Err(error) => Ok(!error.is_transient()),
         }
     }
 

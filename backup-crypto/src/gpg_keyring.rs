@@ -43,7 +43,9 @@ impl GpgKeyring {
         if name.is_empty() || name.contains(['\n', '\0']) {
             return Err(invalid(format!("{name:?} is not a recipient")));
         }
-        let listing = self.run(&["--with-colons", "--fixed-list-mode", "--list-keys", "--", name]).await?;
+        let listing = self.run(&["--with-colons", "--fixed-list-mode", "--list-keys", "--", name]).await;
+        let listing =
+            listing.map_err(|error| error.context(format!("look for recipient {name:?} in gpg's keyring")))?;
         let keys = read_listing(&String::from_utf8_lossy(&listing.stdout));
         let key = match keys.as_slice() {
             [] => {

@@ -59,7 +59,8 @@ where
 /// Identities: what opens backups.
 ///
 /// Add them with the methods, then hand the whole to a reader. They are tried in the order given, those that ask a person
-/// or a device after all that do not, and providers last. A passphrase is asked for once and only if its key fits.
+/// or a device after all that do not, and providers last. A passphrase is asked for once; that of an SSH or OpenPGP key only
+/// if the backup is sealed to it (an age file does not tell whose identity is in it).
 #[derive(Clone)]
 pub struct Identities {
     prompt: Arc<dyn Prompt>,

@@ -76,3 +76,37 @@ async fn an_openpgp_key() {
     let stranger = gpg.ok(&["--export-secret-keys", &other], b"");
     key_conformance(&recipients(&[text(&public)]).await, &identity(secret), &identity(stranger)).await;
 }
+
+#[tokio::test]
+async fn every_kind_at_once() {
+    let gpg = Gpg::new();
+    let fingerprint = gpg.usual_key("Backups <backups@example.com>", "");
+    let public = gpg.home.write("key.asc", gpg.ok(&["--export", &fingerprint], b""));
+    let ssh = gpg.home.path("ssh");
+    ok(run("ssh-keygen", "openssh-client", &["-q", "-t", "ed25519", "-N", "", "-f", text(&ssh)], b""));
+    let (line, recipient) = age_key();
+    let specs = [recipient, format!("{}.pub", text(&ssh)), text(&public).to_owned()];
+    let with_passphrase =
+        backup_crypto::RecipientOptions { passphrase: Some(passphrase("correct horse")), ..options() };
+    let sealer = Recipients::parse(&specs, &with_passphrase).await.unwrap();
+    let stranger = identity(age_key().0).passphrase(passphrase("battery staple"));
+    for opener in [
+        identity(line),
+        identity(std::fs::read(&ssh).unwrap()),
+        identity(gpg.ok(&["--export-secret-keys", &fingerprint], b"")),
+        Identities::new().passphrase(passphrase("correct horse")),
+    ] {
+        key_conformance(&sealer, &opener, &stranger).await;
+    }
+}
+
+/// Programs spawn these on runtimes with several threads.
+#[test]
+fn futures_can_move_between_threads() {
+    fn moves<T: Send>(_: T) {}
+    let options = options();
+    moves(Recipients::parse(&[], &options));
+    moves(Identities::new().file("absent"));
+    moves(backup_crypto::SshSigner::from_file("absent", std::sync::Arc::new(backup_crypto::NoPrompt)));
+    moves(backup_crypto::TrustedSigners::from_file("absent", &jiff::tz::TimeZone::UTC));
+}

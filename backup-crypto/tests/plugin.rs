@@ -161,6 +161,9 @@ async fn child_seals_and_opens() {
     open(&both.text("mine", &secret(&line)).unwrap(), &key).await.unwrap();
     assert!(spared.heard.lock().unwrap().is_empty());
 
+    let stranger = support::identity(age_key().0);
+    backup_core::testing::cipher::key_conformance(&sealer, &default, &stranger).await;
+
     let wrong = Identities::new().prompt(person("0000")).plugin("trial").unwrap();
     let error = open(&wrong, &key).await.unwrap_err();
     assert!(error.is(&PLUGIN_FAILED) && error.chain().contains("wrong PIN"), "{error:?}");

@@ -163,7 +163,7 @@ async fn a_machine_without_gpg() {
     let keyring = GpgKeyring { program: "/nowhere/gpg".into(), home: None };
     let error =
         Recipients::parse(&["me@example.com".into()], &RecipientOptions { keyring, ..options() }).await.unwrap_err();
-    assert!(error.is(&GPG_FAILED), "{error:?}");
+    assert!(error.is(&GPG_FAILED) && error.to_string().contains("me@example.com"), "{error:?}");
 }
 
 #[tokio::test]

@@ -235,7 +235,7 @@ fn lists_that_are_refused() {
     let error = TrustedSigners::parse(&format!("host {}", public(&weak)), &TimeZone::UTC).unwrap_err();
     assert!(error.to_string().contains("2048 are the least"), "{error:?}");
     // Windows' line ends, tabs and quoted principals are fine.
-    let list = format!("\"host\"\tnamespaces=\"backproof-*\" {key}\r\n# end\r\n");
+    let list = format!("\"host\"\tnamespaces=\"backproof-*\" {key} and more words\r\n# end\r\n");
     assert_eq!(trusted(&list).signers().next().unwrap().principal, "host");
 }
 

@@ -5,27 +5,40 @@
 //! - how a database is reached, from URLs, variables, service and password files: [`connection`];
 //! - TLS, as libpq's `sslmode` means it: [`tls`];
 //! - which `pg_dump` is run: [`tools`];
+//! - what is checked before a dump: [`preflight`] (its recipe is [`preflight::prepare`]), [`pooler`], [`settings`], [`server`];
+//! - roles and tablespaces: [`globals()`];
 //! - all SQL that asks the catalogs: `queries` and the files of `sql/`;
-//! - pg_dump's archive format: [`archive`]; backing up: `dump`; restoring: [`restore`]; checking what is read: [`prover`];
+//! - pg_dump's archive format: [`archive`]; backing up: [`dump`]; restoring: [`restore`]; checking what is read: [`prover`];
 //! - every error code of this crate: [`error::codes`].
 
 pub mod archive;
 pub mod connection;
+pub mod dump;
 pub mod error;
+pub mod globals;
+pub mod pooler;
+pub mod preflight;
 pub mod prover;
 mod queries;
 pub mod restore;
+pub mod server;
+pub mod settings;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tls;
 pub mod tools;
 
 pub use connection::{Connection, Env, Session};
+pub use dump::PgDump;
+pub use globals::globals;
+pub use preflight::{Preflight, PreflightOptions, Prepared, prepare};
 pub use prover::PgProver;
 pub use restore::PgRestore;
+pub use server::ServerFacts;
+pub use settings::SessionSettings;
 pub use tools::Tools;
 
-/// The kind of backups that `PgDump` makes.
+/// The kind of backups that [`PgDump`] makes.
 pub const KIND: &str = "postgresql-dump";
 
 /// The part with pg_dump's archive.

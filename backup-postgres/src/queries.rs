@@ -1,9 +1,37 @@
-//! All SQL that this crate asks servers with.
+//! All SQL that this crate asks servers with: one file each in `sql/`, but for one-liners.
+//!
+//! Names are qualified, and sessions for backups run with an empty `search_path`, so that nobody's functions run instead of the server's.
 
 /// Whether the server is in recovery, and whether transactions are read-only.
-pub(crate) const SERVER_STATE: &str =
-    "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only')::pg_catalog.bool";
-
+pub(crate) const SERVER_STATE: &str = include_str!("../sql/server_state.sql");
+/// What a backup records of server, database and role.
+pub(crate) const SERVER_FACTS: &str = include_str!("../sql/server_facts.sql");
+/// Extensions of the database.
+pub(crate) const EXTENSIONS: &str = include_str!("../sql/extensions.sql");
+/// Indexes that pg_dump leaves out because they are invalid.
+pub(crate) const INVALID_INDEXES: &str = include_str!("../sql/invalid_indexes.sql");
+/// Values of settings, by name.
+pub(crate) const SETTINGS: &str = include_str!("../sql/settings.sql");
+/// Which server process answers. Asked without a prepared statement.
+pub(crate) const BACKEND_PID: &str = include_str!("../sql/backend_pid.sql");
+/// Tables and sequences that pg_dump reads and the login cannot.
+pub(crate) const UNREADABLE_RELATIONS: &str = include_str!("../sql/unreadable_relations.sql");
+/// Large objects that the login cannot read.
+pub(crate) const UNREADABLE_LARGE_OBJECTS: &str = include_str!("../sql/unreadable_large_objects.sql");
+/// Subscriptions, which pg_dump leaves out unless a superuser runs it.
+pub(crate) const HIDDEN_SUBSCRIPTIONS: &str = include_str!("../sql/hidden_subscriptions.sql");
+/// User mappings whose options the login cannot see.
+pub(crate) const HIDDEN_USER_MAPPINGS: &str = include_str!("../sql/hidden_user_mappings.sql");
+/// Unlogged tables, which have no data on a standby.
+pub(crate) const UNLOGGED_ON_STANDBY: &str = include_str!("../sql/unlogged_on_standby.sql");
+/// Everything that depends on some relations.
+pub(crate) const DEPENDENTS: &str = include_str!("../sql/dependents.sql");
+/// Foreign keys to tables whose rows are left out.
+pub(crate) const FOREIGN_KEYS_TO: &str = include_str!("../sql/foreign_keys_to.sql");
+/// The role whose privileges count.
+pub(crate) const CURRENT_ROLE: &str = "SELECT current_user::pg_catalog.text";
+/// Makes names in other queries mean the server's own objects.
+pub(crate) const EMPTY_SEARCH_PATH: &str = "SELECT pg_catalog.set_config('search_path', '', false)";
 /// What a restore needs to know of the server and of the role that restores.
 pub(crate) const RESTORE_SERVER: &str = include_str!("../sql/restore_server.sql");
 /// All roles, and whether the current one may give objects to them.
@@ -14,3 +42,11 @@ pub(crate) const RESTORE_EXTENSIONS: &str = include_str!("../sql/restore_extensi
 pub(crate) const RESTORE_TABLESPACES: &str = include_str!("../sql/restore_tablespaces.sql");
 /// Whether a database exists.
 pub(crate) const DATABASE_EXISTS: &str = include_str!("../sql/database_exists.sql");
+/// Lifts the limits on how long our own session may wait, by name, where the server has them.
+pub(crate) const NO_TIMEOUTS: &str = include_str!("../sql/no_timeouts.sql");
+/// Exports the transaction's snapshot, with the server's time.
+pub(crate) const EXPORT_SNAPSHOT: &str = include_str!("../sql/export_snapshot.sql");
+/// The server's time.
+pub(crate) const SERVER_TIME: &str = include_str!("../sql/server_time.sql");
+/// Bytes of an encoding as text.
+pub(crate) const DECODE: &str = include_str!("../sql/decode.sql");

@@ -50,6 +50,27 @@ async fn by_socket_and_by_password() {
 }
 
 #[tokio::test]
+async fn by_service_and_password_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let cluster = Cluster::options().listen().role("app", "in:the\\file").start();
+    let home = tempfile::tempdir().unwrap();
+    let (passfile, services) = (home.path().join(".pgpass"), home.path().join(".pg_service.conf"));
+    std::fs::write(&passfile, format!("127.0.0.1:{}:postgres:app:in\\:the\\\\file\n", cluster.port())).unwrap();
+    std::fs::set_permissions(&passfile, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::write(&services, format!("[mine]\nhost=127.0.0.1\nport={}\nuser=app\ndbname=postgres\n", cluster.port()))
+        .unwrap();
+    let variables = [("HOME", home.path().to_str().unwrap()), ("PGSERVICE", "mine")];
+    let connection = Connection::resolve(None, &env(&variables)).unwrap();
+    let session = connection.connect().await.unwrap();
+    for connection in [&connection, session.connection()] {
+        assert_eq!(psql(&cluster, connection, "SELECT current_user").unwrap(), "app");
+    }
+    std::fs::set_permissions(&passfile, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let error = Connection::resolve(None, &env(&variables)).unwrap().connect().await.unwrap_err();
+    assert_eq!(error.code().name(), "authentication_failed");
+}
+
+#[tokio::test]
 async fn what_goes_wrong_has_a_code() {
     let cluster = Cluster::options().listen().role("app", "right-password").start();
     cluster.psql("postgres", "CREATE DATABASE closed; REVOKE CONNECT ON DATABASE closed FROM PUBLIC");

@@ -39,21 +39,6 @@ async fn a_rich_database_comes_back_equal_with_its_properties() {
 }
 
 #[tokio::test]
-async fn an_existing_database_is_refused() {
-    let cluster = Cluster::start();
-    cluster.psql("postgres", "CREATE DATABASE source; CREATE DATABASE precious");
-    cluster.psql("precious", "CREATE TABLE kept ()");
-    let backup = backup(&cluster, "source");
-    let target = restore_to(&cluster, "precious");
-    assert_eq!(
-        target.plan(&backup).await.unwrap().obstacles,
-        ["database \"precious\" exists already: choose a name that does not exist yet"]
-    );
-    assert!(target.restore(&backup, Arc::new(Silent)).await.unwrap_err().is(&DATABASE_EXISTS));
-    assert_eq!(cluster.psql("precious", "SELECT count(*) FROM kept"), "0");
-}
-
-#[tokio::test]
 async fn missing_roles_and_extensions_are_obstacles_before_anything_starts() {
     let source = Cluster::options().setting("wal_level", "logical").start();
     make_rich(&source, "rich");
@@ -95,64 +80,6 @@ async fn missing_roles_and_extensions_are_obstacles_before_anything_starts() {
 }
 
 #[tokio::test]
-async fn a_failed_restore_removes_the_database_and_tells_all_errors() {
-    let cluster = Cluster::start();
-    cluster.psql("postgres", "CREATE DATABASE source");
-    cluster.psql(
-        "source",
-        "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int); INSERT INTO a VALUES (1), (2); INSERT INTO b VALUES (77001), (2);
-         ALTER TABLE b ADD CONSTRAINT fk FOREIGN KEY (id) REFERENCES a NOT VALID; ALTER TABLE b ADD CONSTRAINT gone CHECK (id > 0)",
-    );
-    // The constraint was never checked; without NOT VALID, pg_restore cannot make it. Two definitions fail, one in each phase.
-    let mut archive = pg_dump(&cluster, "source");
-    let at = archive.windows(10).position(|text| text == b" NOT VALID").unwrap();
-    archive[at..at + 10].copy_from_slice(b"          ");
-    let backup = backup_of(archive.clone());
-    let error = restore_to(&cluster, "copy").restore(&backup, Arc::new(Silent)).await.unwrap_err();
-    assert!(error.is(&RESTORE_FAILED), "{error:?}");
-    assert!(error.to_string().contains("violates foreign key constraint \"fk\""), "{error}");
-    assert!(!error.report().contains("77001"), "no rows in errors: {error:?}");
-    assert!(!exists(&cluster, "copy"));
-
-    let error =
-        restore_to(&cluster, "copy").keep_incomplete(true).restore(&backup, Arc::new(Silent)).await.unwrap_err();
-    assert!(
-        error.is(&RESTORE_FAILED) && error.to_string().contains("\"copy\" is left as it is, incomplete"),
-        "{error:?}"
-    );
-    assert_eq!(cluster.psql("copy", "SELECT count(*) FROM b"), "2", "the data is there");
-    let comment = cluster
-        .psql("postgres", "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'copy'");
-    assert!(comment.contains("not complete"), "{comment}");
-}
-
-#[tokio::test]
-async fn a_damaged_or_cut_backup_leaves_nothing() {
-    let cluster = Cluster::start();
-    cluster.psql("postgres", "CREATE DATABASE source");
-    cluster.psql(
-        "source",
-        "CREATE TABLE a AS SELECT i, md5(i::text) FROM generate_series(1, 20000) i; CREATE TABLE b AS TABLE a",
-    );
-    let archive = pg_dump(&cluster, "source");
-    let target = restore_to(&cluster, "copy");
-    let damaged = backup_of(archive.clone()).failing_after(archive.len() - 1000).pieces_of(50_000);
-    assert!(target.restore(&damaged, Arc::new(Silent)).await.unwrap_err().is(&SEGMENT_DAMAGED));
-    assert!(!exists(&cluster, "copy"));
-    // Cut where the first block ends: an archive that pg_restore takes for whole, but for the data of one table.
-    let block = archive
-        .windows(13)
-        .position(|bytes| bytes == b"\\.\n\n\n\0\0\0\0\0\x01\0\xff" || bytes.starts_with(b"\\.\n\n\n\0\0\0\0\0\x01"))
-        .unwrap();
-    let cut = backup_of(archive[..block + 10].to_vec());
-    let error = target.restore(&cut, Arc::new(Silent)).await.unwrap_err();
-    assert!(!exists(&cluster, "copy"), "{error:?}");
-    let head = backup_of(archive[..300].to_vec());
-    target.restore(&head, Arc::new(Silent)).await.unwrap_err();
-    assert!(!exists(&cluster, "copy"));
-}
-
-#[tokio::test]
 async fn subscriptions_are_never_restored() {
     let cluster = Cluster::options().setting("wal_level", "logical").start();
     cluster.psql("postgres", "CREATE DATABASE source");
@@ -169,38 +96,88 @@ async fn subscriptions_are_never_restored() {
     );
 }
 
+// One cluster serves several tests: starting one takes longer than all of them.
 #[tokio::test]
-async fn an_unauthenticated_backup_warns_a_superuser() {
-    let cluster = Cluster::options().role("restorer", "x").start();
-    cluster.psql("postgres", "CREATE DATABASE source; ALTER ROLE restorer CREATEDB");
-    let backup = backup(&cluster, "source").authentic(false);
-    let plan = restore_to(&cluster, "copy").plan(&backup).await.unwrap();
-    assert!(plan.warnings.iter().any(|warning| warning.contains("can run code")), "{:?}", plan.warnings);
-    let ordinary = PgRestore::new(resolve(&cluster.url_as("restorer", "copy"))).env(env()).no_owner(true);
-    assert_eq!(ordinary.plan(&backup).await.unwrap().warnings, Vec::<String>::new());
-    ordinary.restore(&backup, Arc::new(Silent)).await.unwrap();
-    assert_eq!(cluster.psql("postgres", "SELECT datdba::regrole FROM pg_database WHERE datname = 'copy'"), "restorer");
-}
-
-#[tokio::test]
-async fn an_ordinary_role_sees_what_it_may_not_do() {
-    let cluster = Cluster::options().role("restorer", "x").role("owner", "x").start();
-    cluster.psql("postgres", "CREATE DATABASE source OWNER owner");
-    let backup = backup(&cluster, "source");
-    let target = PgRestore::new(resolve(&cluster.url_as("restorer", "copy"))).env(env());
-    let obstacles = target.plan(&backup).await.unwrap().obstacles;
-    assert_eq!(obstacles.len(), 2, "{obstacles:?}");
-    assert!(obstacles[0].contains("ALTER ROLE \"restorer\" CREATEDB"), "{obstacles:?}");
-    assert!(obstacles[1].contains("GRANT \"owner\" TO \"restorer\""), "{obstacles:?}");
-}
-
-#[tokio::test]
-async fn dropping_a_restore_leaves_no_program_and_no_database() {
+async fn restores_that_are_refused_or_fail() {
     let cluster = Cluster::start();
-    cluster.psql("postgres", "CREATE DATABASE source");
-    cluster.psql("source", "CREATE TABLE a AS SELECT i, md5(i::text) FROM generate_series(1, 200000) i");
-    let backup = backup(&cluster, "source").pieces_of(1000);
-    let target = restore_to(&cluster, "copy");
+    an_existing_database_is_refused(&cluster).await;
+    a_failed_restore_removes_the_database_and_tells_all_errors(&cluster).await;
+    a_damaged_or_cut_backup_leaves_nothing(&cluster).await;
+    dropping_a_restore_leaves_no_program_and_no_database(&cluster).await;
+}
+
+async fn an_existing_database_is_refused(cluster: &Cluster) {
+    cluster.psql("postgres", "CREATE DATABASE source; CREATE DATABASE precious");
+    cluster.psql("precious", "CREATE TABLE kept ()");
+    let backup = backup(cluster, "source");
+    let target = restore_to(cluster, "precious");
+    assert_eq!(
+        target.plan(&backup).await.unwrap().obstacles,
+        ["database \"precious\" exists already: choose a name that does not exist yet"]
+    );
+    assert!(target.restore(&backup, Arc::new(Silent)).await.unwrap_err().is(&DATABASE_EXISTS));
+    assert_eq!(cluster.psql("precious", "SELECT count(*) FROM kept"), "0");
+}
+
+async fn a_failed_restore_removes_the_database_and_tells_all_errors(cluster: &Cluster) {
+    cluster.psql("postgres", "CREATE DATABASE unchecked");
+    cluster.psql(
+        "unchecked",
+        "CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int); INSERT INTO a VALUES (1), (2); INSERT INTO b VALUES (77001), (2);
+         ALTER TABLE b ADD CONSTRAINT fk FOREIGN KEY (id) REFERENCES a NOT VALID; ALTER TABLE b ADD CONSTRAINT gone CHECK (id > 0)",
+    );
+    // The constraint was never checked; without NOT VALID, pg_restore cannot make it. Two definitions fail, one in each phase.
+    let mut archive = pg_dump(cluster, "unchecked");
+    let at = archive.windows(10).position(|text| text == b" NOT VALID").unwrap();
+    archive[at..at + 10].copy_from_slice(b"          ");
+    let backup = backup_of(archive.clone());
+    let error = restore_to(cluster, "copy").restore(&backup, Arc::new(Silent)).await.unwrap_err();
+    assert!(error.is(&RESTORE_FAILED), "{error:?}");
+    assert!(error.to_string().contains("violates foreign key constraint \"fk\""), "{error}");
+    assert!(!error.report().contains("77001"), "no rows in errors: {error:?}");
+    assert!(!exists(cluster, "copy"));
+
+    let error = restore_to(cluster, "copy").keep_incomplete(true).restore(&backup, Arc::new(Silent)).await.unwrap_err();
+    assert!(
+        error.is(&RESTORE_FAILED) && error.to_string().contains("\"copy\" is left as it is, incomplete"),
+        "{error:?}"
+    );
+    assert_eq!(cluster.psql("copy", "SELECT count(*) FROM b"), "2", "the data is there");
+    let comment = cluster
+        .psql("postgres", "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'copy'");
+    assert!(comment.contains("not complete"), "{comment}");
+    cluster.psql("postgres", "DROP DATABASE copy");
+}
+
+async fn a_damaged_or_cut_backup_leaves_nothing(cluster: &Cluster) {
+    cluster.psql("postgres", "CREATE DATABASE two_tables");
+    cluster.psql(
+        "two_tables",
+        "CREATE TABLE a AS SELECT i, md5(i::text) FROM generate_series(1, 20000) i; CREATE TABLE b AS TABLE a",
+    );
+    let archive = pg_dump(cluster, "two_tables");
+    let target = restore_to(cluster, "copy");
+    let damaged = backup_of(archive.clone()).failing_after(archive.len() - 1000).pieces_of(50_000);
+    assert!(target.restore(&damaged, Arc::new(Silent)).await.unwrap_err().is(&SEGMENT_DAMAGED));
+    assert!(!exists(cluster, "copy"));
+    // Cut where the first block ends: an archive that pg_restore takes for whole, but for the data of one table.
+    let block = archive
+        .windows(13)
+        .position(|bytes| bytes == b"\\.\n\n\n\0\0\0\0\0\x01\0\xff" || bytes.starts_with(b"\\.\n\n\n\0\0\0\0\0\x01"))
+        .unwrap();
+    let cut = backup_of(archive[..block + 10].to_vec());
+    let error = target.restore(&cut, Arc::new(Silent)).await.unwrap_err();
+    assert!(!exists(cluster, "copy"), "{error:?}");
+    let head = backup_of(archive[..300].to_vec());
+    target.restore(&head, Arc::new(Silent)).await.unwrap_err();
+    assert!(!exists(cluster, "copy"));
+}
+
+async fn dropping_a_restore_leaves_no_program_and_no_database(cluster: &Cluster) {
+    cluster.psql("postgres", "CREATE DATABASE large");
+    cluster.psql("large", "CREATE TABLE a AS SELECT i, md5(i::text) FROM generate_series(1, 200000) i");
+    let backup = backup(cluster, "large").pieces_of(1000);
+    let target = restore_to(cluster, "copy");
     let running = "SELECT count(*) FROM pg_stat_activity WHERE application_name IN ('pg_restore', 'backproof') AND datname = 'copy' AND query LIKE 'COPY%'";
     {
         let restore = target.restore(&backup, Arc::new(Silent));
@@ -216,8 +193,88 @@ async fn dropping_a_restore_leaves_no_program_and_no_database() {
         }
     }
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    while exists(&cluster, "copy") || cluster.psql("postgres", running) != "0" {
+    while exists(cluster, "copy") || cluster.psql("postgres", running) != "0" {
         assert!(std::time::Instant::now() < deadline, "the restore goes on");
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
+}
+
+#[tokio::test]
+async fn what_a_role_is_told() {
+    let cluster = Cluster::options().role("restorer", "x").role("owner", "x").start();
+    an_ordinary_role_sees_what_it_may_not_do(&cluster).await;
+    an_unauthenticated_backup_warns_a_superuser(&cluster).await;
+}
+
+async fn an_ordinary_role_sees_what_it_may_not_do(cluster: &Cluster) {
+    cluster.psql("postgres", "CREATE DATABASE owned OWNER owner");
+    let backup = backup(cluster, "owned");
+    let target = PgRestore::new(resolve(&cluster.url_as("restorer", "copy"))).env(env());
+    let obstacles = target.plan(&backup).await.unwrap().obstacles;
+    assert_eq!(obstacles.len(), 2, "{obstacles:?}");
+    assert!(obstacles[0].contains("ALTER ROLE \"restorer\" CREATEDB"), "{obstacles:?}");
+    assert!(obstacles[1].contains("GRANT \"owner\" TO \"restorer\""), "{obstacles:?}");
+}
+
+async fn an_unauthenticated_backup_warns_a_superuser(cluster: &Cluster) {
+    cluster.psql("postgres", "CREATE DATABASE source; ALTER ROLE restorer CREATEDB");
+    let backup = backup(cluster, "source").authentic(false);
+    let plan = restore_to(cluster, "copy").plan(&backup).await.unwrap();
+    assert!(plan.warnings.iter().any(|warning| warning.contains("can run code")), "{:?}", plan.warnings);
+    let ordinary = PgRestore::new(resolve(&cluster.url_as("restorer", "copy"))).env(env()).no_owner(true);
+    assert_eq!(ordinary.plan(&backup).await.unwrap().warnings, Vec::<String>::new());
+    ordinary.restore(&backup, Arc::new(Silent)).await.unwrap();
+    assert_eq!(cluster.psql("postgres", "SELECT datdba::regrole FROM pg_database WHERE datname = 'copy'"), "restorer");
+}
+
+#[tokio::test]
+async fn an_ordinary_role_restores_a_rich_database_as_its_own() {
+    let cluster = Cluster::options().setting("wal_level", "logical").role("restorer", "x").start();
+    make_rich(&cluster, "rich");
+    cluster.psql("postgres", "ALTER DATABASE rich SET default_transaction_read_only = off");
+    // These take a superuser.
+    cluster.psql("rich", "DROP EVENT TRIGGER noted; DROP PUBLICATION news");
+    cluster.psql("postgres", "ALTER ROLE restorer CREATEDB");
+    let backup = backup(&cluster, "rich");
+    let target = PgRestore::new(resolve(&cluster.url_as("restorer", "copy"))).env(env());
+    let obstacles = target.plan(&backup).await.unwrap().obstacles;
+    assert!(obstacles.iter().any(|obstacle| obstacle.contains("settings of roles in this database")), "{obstacles:?}");
+    assert!(obstacles.iter().any(|obstacle| obstacle.contains("GRANT \"app_owner\" TO \"restorer\"")), "{obstacles:?}");
+
+    let report = target.no_owner(true).restore(&backup, Arc::new(Silent)).await.unwrap();
+    assert!(
+        report.warnings.iter().any(|warning| warning.contains("the database's properties")),
+        "{:?}",
+        report.warnings
+    );
+    let rows = |all: &[(String, String)]| all[1..all.len() - 1].to_vec();
+    assert_same(&rows(&contents(&cluster, "rich")), &rows(&contents(&cluster, "copy")));
+    let owners = "SELECT string_agg(DISTINCT relowner::regrole::text, ' ') FROM pg_class WHERE relnamespace = 'app'::regnamespace";
+    assert_eq!(cluster.psql("copy", owners), "restorer");
+}
+
+#[tokio::test]
+async fn other_encodings_and_an_older_server() {
+    let cluster = Cluster::start();
+    cluster.psql("postgres", "CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1'");
+    let utf8 = |sql: &str| format!("SET client_encoding = 'UTF8'; {sql}");
+    cluster.psql(
+        "latin",
+        &utf8("CREATE TABLE \"Täble\" (a text); INSERT INTO \"Täble\" VALUES ('ü'); COMMENT ON DATABASE latin IS 'größer'"),
+    );
+    let mut archive = pg_dump(&cluster, "latin");
+    restore_to(&cluster, "copy").restore(&backup_of(archive.clone()), Arc::new(Silent)).await.unwrap();
+    assert_eq!(cluster.psql("copy", &utf8("SELECT * FROM \"Täble\"")), "ü");
+    let comment = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'copy'";
+    assert_eq!(cluster.psql("postgres", &utf8(comment)), "größer");
+
+    // The version of the server that was dumped, in the archive's head: a number, a dot.
+    let version = cluster.psql("postgres", "SHOW server_version");
+    let at = archive.windows(version.len()).position(|text| text == version.as_bytes()).unwrap();
+    archive[at..at + 2].copy_from_slice(b"99");
+    let newer = backup_of(archive);
+    let plan = restore_to(&cluster, "older").plan(&newer).await.unwrap();
+    assert!(matches!(plan.obstacles.as_slice(), [one] if one.contains("PostgreSQL 99.")), "{:?}", plan.obstacles);
+    let plan = restore_to(&cluster, "older").keep_incomplete(true).plan(&newer).await.unwrap();
+    assert!(plan.obstacles.is_empty() && plan.warnings.len() == 1, "{plan:?}");
 }

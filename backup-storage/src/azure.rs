@@ -15,6 +15,7 @@ use std::sync::Arc;
 use url::Url;
 
 const SETTINGS: &[&str] = &[
+    "metadata_service",
     "endpoint",
     "ca_file",
     "allow_http",
@@ -52,8 +53,11 @@ pub(crate) async fn open(container: &str, prefix: Path, options: &StoreOptions) 
         .with_endpoint(endpoint)
         .with_http_connector(connector)
         .with_retry(retry_config(options));
-    let store = credentials(builder, env, &from_string).await?.build();
-    let store = store.map_err(|error| build_error("the credentials for az://", error))?;
+    let (builder, from_machine) = credentials(builder, options, &from_string).await?;
+    let store = builder.build().map_err(|error| build_error("the credentials for az://", error))?;
+    if from_machine {
+        metadata::try_credentials(store.credentials(), missing(LOOKED_AT)).await?;
+    }
 
     let location = format!("az://{container}/{prefix}");
     let mut sink = StoreSink::new(Arc::new(store), prefix, location.trim_end_matches('/').to_owned());
@@ -67,12 +71,13 @@ pub(crate) async fn open(container: &str, prefix: Path, options: &StoreOptions) 
 }
 
 /// Credentials from the usual variables: the account's key, a shared access signature, a token, a client's secret, a
-/// workload's identity, the machine's.
+/// workload's identity, the machine's. Says whether they are the machine's.
 async fn credentials(
     builder: MicrosoftAzureBuilder,
-    env: &Environment,
+    options: &StoreOptions,
     from_string: &ConnectionString<'_>,
-) -> Result<MicrosoftAzureBuilder> {
+) -> Result<(MicrosoftAzureBuilder, bool)> {
+    let env = &options.env;
     let one_of = [
         (env.first(&["AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_KEY"]), Key::AccessKey),
         (env.first(&["AZURE_STORAGE_SAS_TOKEN", "AZURE_STORAGE_SAS_KEY"]), Key::SasKey),
@@ -81,7 +86,7 @@ async fn credentials(
         (from_string.get("SharedAccessSignature"), Key::SasKey),
     ];
     if let Some((value, key)) = one_of.iter().find_map(|(value, key)| Some((value.as_ref()?, *key))) {
-        return Ok(builder.with_config(key, *value));
+        return Ok((builder.with_config(key, *value), false));
     }
     let client = ("AZURE_CLIENT_ID", &["AZURE_CLIENT_ID", "AZURE_STORAGE_CLIENT_ID"][..], Key::ClientId);
     let tenant = ("AZURE_TENANT_ID", &["AZURE_TENANT_ID", "AZURE_STORAGE_TENANT_ID"][..], Key::AuthorityId);
@@ -93,22 +98,23 @@ async fn credentials(
         let values: Option<Vec<_>> = set.iter().map(|(_, names, key)| Some((*key, env.first(names)?))).collect();
         if let Some(values) = values {
             let values = values.into_iter().chain(authority.map(|host| (Key::AuthorityHost, host)));
-            return Ok(values.fold(builder, |builder, (key, value)| builder.with_config(key, value)));
+            return Ok((values.fold(builder, |builder, (key, value)| builder.with_config(key, value)), false));
         }
     }
     // On App Service and Functions, which have no metadata service at the usual address.
     let identity = env.first(&["IDENTITY_ENDPOINT", "AZURE_MSI_ENDPOINT"]);
-    if identity.is_some() || metadata::answers(None).await {
-        let set = [(identity, Key::MsiEndpoint), (env.get("AZURE_CLIENT_ID"), Key::ClientId)];
-        let set = set.into_iter().filter_map(|(value, key)| Some((key, value?)));
-        return Ok(set.fold(builder, |builder, (key, value)| builder.with_config(key, value)));
+    if identity.is_none() && !metadata::answers(options, None).await {
+        return Err(missing(LOOKED_AT));
     }
-    Err(missing(
-        "AZURE_STORAGE_ACCOUNT_KEY, AZURE_STORAGE_ACCESS_KEY, AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN, \
-         AZURE_STORAGE_SAS_KEY, AZURE_STORAGE_TOKEN, AZURE_STORAGE_CONNECTION_STRING, AZURE_CLIENT_ID with AZURE_TENANT_ID \
-         and AZURE_CLIENT_SECRET or AZURE_FEDERATED_TOKEN_FILE, the machine's metadata service",
-    ))
+    let set = [(identity, Key::MsiEndpoint), (env.get("AZURE_CLIENT_ID"), Key::ClientId)];
+    let set = set.into_iter().filter_map(|(value, key)| Some((key, value?)));
+    Ok((set.fold(builder, |builder, (key, value)| builder.with_config(key, value)), true))
 }
+
+/// Where credentials are looked for.
+const LOOKED_AT: &str = "AZURE_STORAGE_ACCOUNT_KEY, AZURE_STORAGE_ACCESS_KEY, AZURE_STORAGE_KEY, AZURE_STORAGE_SAS_TOKEN, \
+                         AZURE_STORAGE_SAS_KEY, AZURE_STORAGE_TOKEN, AZURE_STORAGE_CONNECTION_STRING, AZURE_CLIENT_ID with \
+                         AZURE_TENANT_ID and AZURE_CLIENT_SECRET or AZURE_FEDERATED_TOKEN_FILE, the machine's metadata service";
 
 fn missing(looked_at: &str) -> Error {
     Error::new(&codes::CREDENTIALS_MISSING, format!("no account or credentials for az://: looked at {looked_at}"))

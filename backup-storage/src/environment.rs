@@ -1,13 +1,14 @@
 //! Environment variables, handed over by the caller: nothing in this crate reads the process's own by itself.
 
+use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// A set of environment variables. One that is empty counts as unset.
 ///
-/// `Debug` shows names alone, since values can be secrets.
+/// Any value can be a secret: they are wiped from memory, and `Debug` shows names alone.
 #[derive(Clone, Default)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct Environment(BTreeMap<String, SecretString>);
 
 impl Environment {
     /// The variables of this process. Variables whose name or value is not UTF-8 are left out.
@@ -19,7 +20,7 @@ impl Environment {
 
     /// A variable's value, unless it is unset or empty.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.0.get(name).map(|value| value.expose_secret()).filter(|value| !value.is_empty())
     }
 
     /// The first of these variables that is set.
@@ -35,7 +36,9 @@ impl Environment {
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
-        Environment(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        Environment(
+            variables.into_iter().map(|(name, value)| (name.into(), SecretString::from(value.into()))).collect(),
+        )
     }
 }
 

@@ -169,8 +169,9 @@ impl Folder {
             match staged.and_then(|staged| staged.publish(&path, existing).map_err(|errno| (errno, "write"))) {
                 Ok(()) => break,
                 Err((Errno::EXIST, "write")) => return Err(exists(key, &path)),
-                // Somebody deleted the last object beside it, and with it the folder.
-                Err((Errno::NOENT, _)) if attempt < FOLDER_TRIES => self.forget_folders(),
+                // Somebody deleted the last object beside it, and with it the folder. (ext4 says "not permitted" when a file
+                // without a name is to be made in a folder that is being removed.)
+                Err((Errno::NOENT | Errno::PERM, _)) if attempt < FOLDER_TRIES => self.forget_folders(),
                 Err((errno, doing)) => return Err(failed(doing, errno)),
             }
         }
@@ -206,8 +207,11 @@ impl Folder {
             self.make_durable(above)?;
             match rustix::fs::mkdir(folder, FOLDER_MODE) {
                 Ok(()) => {}
-                Err(Errno::EXIST) if folder.is_dir() => {}
-                Err(Errno::EXIST) => return Err(Errno::NOTDIR),
+                Err(Errno::EXIST) => match std::fs::metadata(folder) {
+                    Ok(found) if found.is_dir() => {}
+                    Ok(_) => return Err(Errno::NOTDIR),
+                    Err(error) => return Err(errno(&error)),
+                },
                 Err(errno) => return Err(errno),
             }
             sync_folder(above)?;

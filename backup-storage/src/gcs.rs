@@ -13,6 +13,7 @@ use std::sync::Arc;
 use url::Url;
 
 const SETTINGS: &[&str] = &[
+    "metadata_service",
     "endpoint",
     "ca_file",
     "allow_http",
@@ -38,8 +39,11 @@ pub(crate) async fn open(bucket: &str, prefix: Path, options: &StoreOptions) -> 
         .with_base_url(endpoint)
         .with_http_connector(connector)
         .with_retry(retry_config(options));
-    let store = credentials(builder, options).await?.build();
-    let store = store.map_err(|error| build_error("the credentials for gs://", error))?;
+    let (builder, from_machine) = credentials(builder, options).await?;
+    let store = builder.build().map_err(|error| build_error("the credentials for gs://", error))?;
+    if from_machine {
+        metadata::try_credentials(store.credentials(), missing()).await?;
+    }
 
     let location = format!("gs://{bucket}/{prefix}");
     let mut sink = StoreSink::new(Arc::new(store), prefix, location.trim_end_matches('/').to_owned());
@@ -51,31 +55,36 @@ pub(crate) async fn open(bucket: &str, prefix: Path, options: &StoreOptions) -> 
     Ok(sink)
 }
 
-/// Credentials in Google's order ("Application Default Credentials"), after the key of a service account given as such.
-async fn credentials(builder: GoogleCloudStorageBuilder, options: &StoreOptions) -> Result<GoogleCloudStorageBuilder> {
+/// Credentials in Google's order ("Application Default Credentials"), after the key of a service account given as such. Says
+/// whether they are the machine's.
+async fn credentials(
+    builder: GoogleCloudStorageBuilder,
+    options: &StoreOptions,
+) -> Result<(GoogleCloudStorageBuilder, bool)> {
     let env = &options.env;
     if let Some(key) = env.get("GOOGLE_SERVICE_ACCOUNT_KEY") {
-        return Ok(builder.with_service_account_key(key));
+        return Ok((builder.with_service_account_key(key), false));
     }
     if let Some(path) = env.first(&["GOOGLE_SERVICE_ACCOUNT", "GOOGLE_SERVICE_ACCOUNT_PATH"]) {
-        return Ok(builder.with_service_account_path(path));
+        return Ok((builder.with_service_account_path(path), false));
     }
     if let Some(path) = env.get("GOOGLE_APPLICATION_CREDENTIALS") {
-        return Ok(builder.with_application_credentials(path));
+        return Ok((builder.with_application_credentials(path), false));
     }
     // Where `gcloud auth application-default login` leaves them.
     let home = env.get("HOME").map(|home| format!("{home}/.config/gcloud/application_default_credentials.json"));
     if let Some(path) = home.filter(|path| std::path::Path::new(path).is_file()) {
-        return Ok(builder.with_application_credentials(path));
+        return Ok((builder.with_application_credentials(path), false));
     }
-    if metadata::answers(None).await {
-        return Ok(builder);
-    }
-    Err(Error::new(
+    if metadata::answers(options, None).await { Ok((builder, true)) } else { Err(missing()) }
+}
+
+fn missing() -> Error {
+    Error::new(
         &codes::CREDENTIALS_MISSING,
         "no credentials for gs://: looked at GOOGLE_SERVICE_ACCOUNT_KEY, GOOGLE_SERVICE_ACCOUNT, \
          GOOGLE_SERVICE_ACCOUNT_PATH, GOOGLE_APPLICATION_CREDENTIALS, gcloud's application_default_credentials.json, the \
          machine's metadata service",
     )
-    .with_hint("set GOOGLE_APPLICATION_CREDENTIALS to the file of a service account's key"))
+    .with_hint("set GOOGLE_APPLICATION_CREDENTIALS to the file of a service account's key")
 }

@@ -15,7 +15,7 @@ use object_store::client::{
 };
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use reqwest::StatusCode;
-use reqwest::header::DATE;
+use reqwest::header::{CONTENT_RANGE, DATE};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::error::Error as StdError;
@@ -200,7 +200,7 @@ impl HttpService for StoreClient {
         } else {
             call.await
         };
-        let answer = answer.map_err(|error| self.failed(error, for_credentials))?;
+        let mut answer = answer.map_err(|error| self.failed(error, for_credentials))?;
         if !for_credentials {
             self.first_connections.lock().unwrap_or_else(PoisonError::into_inner).answered = true;
             if let Some(date) = answer.headers().get(DATE).and_then(|date| date.to_str().ok()) {
@@ -211,6 +211,10 @@ impl HttpService for StoreClient {
         if status.is_success() {
             if !for_credentials {
                 exchange::note_success(answer.headers().contains_key("x-amz-server-side-encryption"));
+            }
+            // `rclone serve s3` sends a part with status 200; that it is the right part is checked where it is read.
+            if answer.headers().contains_key(CONTENT_RANGE) {
+                *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
             }
             return Ok(answer);
         }

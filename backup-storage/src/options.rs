@@ -29,6 +29,9 @@ pub const RETRY_FOR: Duration = Duration::from_secs(180);
 pub struct StoreOptions {
     /// Environment variables, for credentials and whatever else each cloud's own tools take from them (docs/stores.md).
     pub env: Environment,
+    /// Whether credentials may come from the machine's metadata service where no variable gives any; yes by default. For
+    /// `s3://`, `gs://` and `az://`.
+    pub metadata_service: Option<bool>,
     /// The URL of the service, instead of the cloud's own; before any variable. For `s3://`, `gs://` and `az://`.
     pub endpoint: Option<String>,
     /// The bucket's region, before `AWS_REGION` and `AWS_DEFAULT_REGION`. For `s3://`; `us-east-1` by default, and R2's is
@@ -82,6 +85,7 @@ impl StoreOptions {
     /// Refuses the settings that are set and not among those that have an effect.
     pub(crate) fn only(&self, store: &str, with_effect: &[&str]) -> Result<()> {
         let set = [
+            ("metadata_service", self.metadata_service.is_some()),
             ("endpoint", self.endpoint.is_some()),
             ("region", self.region.is_some()),
             ("path_style", self.path_style.is_some()),

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use url::Url;
 
 const SETTINGS: &[&str] = &[
+    "metadata_service",
     "endpoint",
     "region",
     "path_style",
@@ -82,8 +83,11 @@ pub(crate) async fn open(bucket: &str, prefix: Path, options: &StoreOptions) -> 
             }
         }
     };
-    let store = credentials(builder, service.r2, &options.env).await?.build();
-    let store = store.map_err(|error| build_error("the settings of this s3:// store", error))?;
+    let (builder, from_machine) = credentials(builder, service.r2, options).await?;
+    let store = builder.build().map_err(|error| build_error("the settings of this s3:// store", error))?;
+    if from_machine {
+        metadata::try_credentials(store.credentials(), missing(LOOKED_AT, &options.env)).await?;
+    }
 
     let location = format!("s3://{bucket}/{prefix}");
     let mut sink = StoreSink::new(Arc::new(store), prefix, location.trim_end_matches('/').to_owned());
@@ -186,19 +190,30 @@ fn addressed(bucket: &str, service: &Service) -> Result<(String, String)> {
     Ok((url.as_str().trim_end_matches('/').to_owned(), host))
 }
 
-/// Credentials from the usual variables, in AWS's order: keys, a web identity, a container's, the machine's.
-async fn credentials(builder: AmazonS3Builder, r2: bool, env: &Environment) -> Result<AmazonS3Builder> {
-    if r2 && env.first(&["R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"]).is_some() {
-        return keys(builder, env, ["R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"], None);
+/// Where credentials for AWS and its kin are looked for.
+const LOOKED_AT: &[&str] = &[
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI with AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "the machine's metadata service",
+];
+
+/// Credentials from the usual variables, in AWS's order: keys, a web identity, a container's, the machine's. Says whether it
+/// is the machine's.
+async fn credentials(builder: AmazonS3Builder, r2: bool, options: &StoreOptions) -> Result<(AmazonS3Builder, bool)> {
+    const AWS_KEYS: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+    const R2_KEYS: [&str; 2] = ["R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY"];
+    let env = &options.env;
+    if r2 && env.first(&R2_KEYS).is_some() {
+        return Ok((keys(builder, env, R2_KEYS, env.get("R2_SESSION_TOKEN"))?, false));
     }
-    if env.first(&["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]).is_some() {
-        return keys(builder, env, ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"], env.get("AWS_SESSION_TOKEN"));
+    if env.first(&AWS_KEYS).is_some() {
+        return Ok((keys(builder, env, AWS_KEYS, env.get("AWS_SESSION_TOKEN"))?, false));
     }
     if r2 {
-        return Err(missing(
-            &["R2_ACCESS_KEY_ID", "R2_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
-            env,
-        ));
+        return Err(missing(&[R2_KEYS, AWS_KEYS].concat(), env));
     }
     let web_identity = [
         ("AWS_WEB_IDENTITY_TOKEN_FILE", Key::WebIdentityTokenFile),
@@ -214,25 +229,18 @@ async fn credentials(builder: AmazonS3Builder, r2: bool, env: &Environment) -> R
     for (variables, needed) in [(&web_identity[..], 2), (&relative[..], 1), (&full[..], 2)] {
         if variables[..needed].iter().all(|(name, _)| env.get(name).is_some()) {
             let set = variables.iter().filter_map(|(name, key)| Some((*key, env.get(name)?)));
-            return Ok(set.fold(builder, |builder, (key, value)| builder.with_config(key, value)));
+            return Ok((set.fold(builder, |builder, (key, value)| builder.with_config(key, value)), false));
         }
     }
     let metadata = env.get("AWS_EC2_METADATA_SERVICE_ENDPOINT");
-    if !env.is_yes("AWS_EC2_METADATA_DISABLED") && metadata::answers(metadata).await {
-        return Ok(match metadata {
-            Some(endpoint) => builder.with_metadata_endpoint(endpoint.trim_end_matches('/')),
-            None => builder,
-        });
+    if env.is_yes("AWS_EC2_METADATA_DISABLED") || !metadata::answers(options, metadata).await {
+        return Err(missing(LOOKED_AT, env));
     }
-    let looked_at = [
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN",
-        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI with AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-        "the machine's metadata service",
-    ];
-    Err(missing(&looked_at, env))
+    let builder = match metadata {
+        Some(endpoint) => builder.with_metadata_endpoint(endpoint.trim_end_matches('/')),
+        None => builder,
+    };
+    Ok((builder, true))
 }
 
 fn keys(

@@ -105,7 +105,7 @@ async fn creating_and_deleting_in_the_same_folder_at_once() {
     let workers = (0..4).map(|worker| {
         let sink = sink.clone();
         tokio::spawn(async move {
-            for round in 0..60 {
+            for round in 0..150 {
                 let name = format!("x/y/z/{worker}-{round}");
                 create(&*sink, &name, b"data").await.unwrap();
                 assert_eq!(sink.read(&key(&name), None).await.unwrap(), "data");

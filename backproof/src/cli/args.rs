@@ -261,6 +261,9 @@ pub(crate) struct VerifyArgs {
     /// Only repositories in an object store
     #[arg(long)]
     pub(crate) cloud_only: bool,
+    /// Alert somebody of any status but 0; refused while no channel is configured
+    #[arg(long)]
+    pub(crate) alert_on_failure: bool,
     /// The backups were sealed to a passphrase (asked for, or from --passphrase-file)
     #[arg(long)]
     pub(crate) passphrase: bool,
@@ -294,7 +297,7 @@ pub(crate) struct RestoreArgs {
     pub(crate) no_owner: bool,
     /// Connections that build indexes and constraints at once
     #[arg(long, value_name = "N")]
-    pub(crate) jobs: Option<u32>,
+    pub(crate) jobs: Option<usize>,
     /// Restore a backup that no trusted signer signed
     #[arg(long)]
     pub(crate) allow_unsigned: bool,

@@ -9,7 +9,7 @@ use backup_core::general::{CommandSource, FileSource};
 use backup_core::names::Series;
 use backup_core::source::Source;
 use backup_core::{Error, Result};
-use backup_postgres::{PgDump, PgDumpOptions};
+use backup_postgres::PgDump;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -41,12 +41,12 @@ pub(super) async fn run(context: &Context, args: &BackupArgs) -> Result<u8> {
     let report = request.run().await?;
     print(context, &series, &report)?;
     if !signed {
-        context.output.notice("not signed: whoever can write to the store could put another backup in its place (`keygen --signing`)");
+        context.output.notice(
+            "not signed: whoever can write to the store could put another backup in its place (`keygen --signing`)",
+        );
     }
-    for warning in &report.warnings {
-        context.output.warning(warning);
-    }
-    Ok(if report.warnings.is_empty() { 0 } else { 1 })
+    // The monitor has printed the warnings.
+    Ok(u8::from(!report.warnings.is_empty()))
 }
 
 fn source(context: &Context, args: &BackupArgs) -> Result<Arc<dyn Source>> {
@@ -63,17 +63,16 @@ fn source(context: &Context, args: &BackupArgs) -> Result<Arc<dyn Source>> {
             "the password in --database can be seen by others on this machine; use DATABASE_URL, PGPASSFILE or ~/.pgpass",
         );
     }
-    for warning in connection.warnings() {
-        context.output.warning(warning);
+    let mut source = PgDump::new(connection)
+        .skip_unreadable(args.skip_unreadable || settings.skip_unreadable)
+        .role_passwords(args.role_passwords);
+    if let Some(folder) = &settings.pg_bindir {
+        source = source.tools(folder);
     }
-    let mut options = PgDumpOptions::default();
-    options.skip_unreadable = args.skip_unreadable || settings.skip_unreadable;
-    options.role_passwords = args.role_passwords;
-    options.bindir = settings.pg_bindir.clone();
-    if let Some(timeout) = settings.lock_wait_timeout {
-        options.lock_wait_timeout = timeout;
+    if let Some(limit) = settings.lock_wait_timeout {
+        source = source.lock_timeout(limit);
     }
-    Ok(Arc::new(PgDump::new(connection).options(options)))
+    Ok(Arc::new(source))
 }
 
 fn print(context: &Context, series: &Series, report: &BackupReport) -> Result<()> {

@@ -13,8 +13,11 @@ use tokio::io::AsyncWriteExt;
 
 pub(super) async fn run(context: &Context, args: &CatArgs) -> Result<u8> {
     if context.output.json && args.output.is_none() {
-        return Err(Error::new(&codes::INVALID_ARGUMENT, "cat --json needs --output: stdout can hold one of them only")
-            .with_hint("say --output FILE"));
+        return Err(Error::new(
+            &codes::INVALID_ARGUMENT,
+            "cat --json needs --output: stdout can hold one of them only",
+        )
+        .with_hint("say --output FILE"));
     }
     let settings = &context.settings;
     let repository = settings.repository().await?;

@@ -11,7 +11,9 @@ pub(super) fn run(context: &Context) -> Result<u8> {
         if shown.is_empty() {
             return "no settings: no flag, variable or configuration file gives any".into();
         }
-        let row = |setting: &crate::config::Shown| vec![setting.name.to_owned(), setting.value.clone(), setting.origin.clone()];
+        let row = |setting: &crate::config::Shown| {
+            vec![setting.name.to_owned(), setting.value.clone(), setting.origin.clone()]
+        };
         table(&shown.iter().map(row).collect::<Vec<_>>())
     })?;
     Ok(0)

@@ -18,6 +18,7 @@ pub(super) async fn run(context: &Context, args: &InitArgs) -> Result<u8> {
         ));
     }
     let probed = backup_core::probe::probe(&*sink).await?;
+    let lost = probed.lost();
     let marker = Marker::new(settings.installation.clone(), probed.capabilities.clone())?;
     let repository = Repository::create(sink, marker).await?;
     let marker = repository.marker();
@@ -27,7 +28,7 @@ pub(super) async fn run(context: &Context, args: &InitArgs) -> Result<u8> {
         "installation": marker.installation,
         "repository_id": marker.repository,
         "store": marker.store,
-        "lost": probed.lost,
+        "lost": lost,
     });
     context.output.result("init", body, || {
         let yes = |can: bool| if can { "yes" } else { "no" };
@@ -49,8 +50,17 @@ pub(super) async fn run(context: &Context, args: &InitArgs) -> Result<u8> {
             marker.repository,
         )
     })?;
-    for lost in &probed.lost {
-        context.output.warning(lost);
+    // Two of these change what the repository can promise; the others are worth knowing.
+    let promised = marker.store.create_if_absent && marker.store.consistent_listing;
+    for lost in &lost {
+        if promised {
+            context.output.notice(&format!("the store lacks {lost}"));
+        } else {
+            context.output.warning(&format!("the store lacks {lost}"));
+        }
     }
-    Ok(if probed.lost.is_empty() { 0 } else { 1 })
+    for key in &probed.left {
+        context.output.notice(&format!("the probe's object {key} is still there: these credentials may not delete it"));
+    }
+    Ok(u8::from(!promised))
 }

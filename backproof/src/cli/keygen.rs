@@ -40,7 +40,9 @@ fn identity(context: &Context, args: &KeygenArgs) -> Result<u8> {
     if args.paper {
         super::output::print(paper::form(&key.secret(), created)?.expose_secret())?;
     } else if !context.output.json {
-        context.output.notice("Without the identity no backup can be opened: keep a second copy, on paper too (--paper prints a form).");
+        context.output.notice(
+            "Without the identity no backup can be opened: keep a second copy, on paper too (--paper prints a form).",
+        );
     }
     Ok(0)
 }

@@ -2,8 +2,8 @@
 
 use super::Context;
 use super::args::Cli;
-use backup_core::error::io_error;
 use backup_core::Result;
+use backup_core::error::io_error;
 use clap::CommandFactory;
 use std::path::Path;
 

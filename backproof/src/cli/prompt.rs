@@ -13,7 +13,10 @@ pub(super) struct Terminal;
 impl Prompt for Terminal {
     fn passphrase(&self, what: &str) -> Result<SecretString> {
         if !std::io::stdin().is_terminal() {
-            return Err(Error::new(&PASSPHRASE_REQUIRED, format!("{what} needs a passphrase, and there is no terminal to ask at")));
+            return Err(Error::new(
+                &PASSPHRASE_REQUIRED,
+                format!("{what} needs a passphrase, and there is no terminal to ask at"),
+            ));
         }
         let answer = rpassword::prompt_password(format!("Passphrase of {what}: "));
         answer.map(SecretString::from).map_err(|error| backup_core::error::io_error("read the passphrase", error))

@@ -10,7 +10,7 @@ use backup_core::repository::stored::OpenBackup;
 use backup_core::restore::ReadRequest;
 use backup_core::target::{Restorable, RestorePlan};
 use backup_core::{Error, Result};
-use backup_postgres::{Connection, Env, PgRestore, PgRestoreOptions};
+use backup_postgres::{Connection, Env, PgRestore};
 use jiff::Timestamp;
 use serde_json::json;
 use std::path::Path;
@@ -23,7 +23,10 @@ pub(super) async fn run(context: &Context, args: &RestoreArgs) -> Result<u8> {
     filter.before = args.before.as_deref().map(time).transpose()?;
     let selector: backup_core::repository::catalog::Selector = args.id.parse()?;
     if filter.before.is_some() && selector != backup_core::repository::catalog::Selector::Latest {
-        return Err(Error::new(&crate::error::codes::NO_EFFECT, "--before chooses what `latest` is, and an id was given"));
+        return Err(Error::new(
+            &crate::error::codes::NO_EFFECT,
+            "--before chooses what `latest` is, and an id was given",
+        ));
     }
     let repository = settings.repository().await?;
     let request = repository
@@ -43,32 +46,35 @@ pub(super) async fn run(context: &Context, args: &RestoreArgs) -> Result<u8> {
 async fn to_database(context: &Context, args: &RestoreArgs, request: &ReadRequest<'_>, url: &str) -> Result<u8> {
     let connection = Connection::resolve(Some(url), &Env::from_process())?;
     if connection.password_in_argument() {
-        context.output.warning("the password in --to can be seen by others on this machine; use PGPASSFILE or ~/.pgpass");
+        context
+            .output
+            .warning("the password in --to can be seen by others on this machine; use PGPASSFILE or ~/.pgpass");
     }
-    let mut options = PgRestoreOptions::default();
-    options.no_owner = args.no_owner;
-    options.bindir = context.settings.pg_bindir.clone();
+    let mut target = PgRestore::new(connection).no_owner(args.no_owner);
+    if let Some(folder) = &context.settings.pg_bindir {
+        target = target.tools(folder);
+    }
     if let Some(jobs) = args.jobs {
-        options.jobs = Some(jobs);
+        target = target.jobs(jobs);
     }
-    let target = PgRestore::new(connection).options(options);
     if args.dry_run {
         let plan = request.plan(&target).await?;
         context.output.result("restore", json!({ "dry_run": true, "plan": plan }), || show_plan(&plan))?;
         return Ok(if !plan.obstacles.is_empty() { 2 } else { u8::from(!plan.warnings.is_empty()) });
     }
     let report = request.restore(&target).await?;
-    context.output.result("restore", json!({ "dry_run": false, "report": report }), || format!("restored into {}", report.target))?;
-    for warning in &report.warnings {
-        context.output.warning(warning);
-    }
+    context.output.result("restore", json!({ "dry_run": false, "report": report }), || {
+        format!("restored into {}", report.target)
+    })?;
+    // The monitor has printed the warnings.
     Ok(u8::from(!report.warnings.is_empty()))
 }
 
 async fn to_folder(context: &Context, args: &RestoreArgs, request: &ReadRequest<'_>, folder: &Path) -> Result<u8> {
     let name = folder.display().to_string();
     let failed = |error| io_error(format!("write into {name}"), error);
-    let occupied = || Error::new(&codes::ALREADY_EXISTS, format!("{name} is not an empty folder")).with_hint("choose another one");
+    let occupied =
+        || Error::new(&codes::ALREADY_EXISTS, format!("{name} is not an empty folder")).with_hint("choose another one");
     match std::fs::read_dir(folder).map(|mut entries| entries.next().is_none()) {
         Ok(true) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -81,7 +87,8 @@ async fn to_folder(context: &Context, args: &RestoreArgs, request: &ReadRequest<
     if args.dry_run {
         let mut plan = RestorePlan::default();
         plan.target = name.clone();
-        plan.steps = parts.iter().map(|part| format!("write {name}/{} ({} bytes)", part.name, part.plain_bytes)).collect();
+        plan.steps =
+            parts.iter().map(|part| format!("write {name}/{} ({} bytes)", part.name, part.plain_bytes)).collect();
         context.output.result("restore", json!({ "dry_run": true, "plan": plan }), || show_plan(&plan))?;
         return Ok(0);
     }

@@ -22,7 +22,9 @@ pub(super) async fn run(context: &Context, args: &ShowArgs) -> Result<u8> {
     let stored = repository.stored(record.clone()).await?;
     if args.restore_md {
         let text = String::from_utf8_lossy(&stored.restore_md().await?).into_owned();
-        context.output.result("show", json!({ "id": record.manifest.id, "restore_md": text }), || text.trim_end().to_owned())?;
+        context
+            .output
+            .result("show", json!({ "id": record.manifest.id, "restore_md": text }), || text.trim_end().to_owned())?;
         return Ok(0);
     }
     // The names of what was left out are sealed: with an identity they are shown, without one the count is.
@@ -82,7 +84,14 @@ fn text(record: &ManifestRecord, authenticity: &str, left_out: Option<&[LeftOut]
         row(&format!("part {}", part.name), format!("{sizes}, {} segments", part.segments));
     }
     if manifest.left_out > 0 {
-        row("left out", format!("{} things{}", manifest.left_out, if left_out.is_none() { " (named to holders of an identity)" } else { "" }));
+        row(
+            "left out",
+            format!(
+                "{} things{}",
+                manifest.left_out,
+                if left_out.is_none() { " (named to holders of an identity)" } else { "" }
+            ),
+        );
     }
     for what in left_out.unwrap_or_default() {
         row(&format!("  {}", what.kind), format!("{}: {}", what.name, what.reason));

@@ -1,7 +1,7 @@
 //! Ctrl-C and SIGTERM: caught once, told to whatever is going on.
 
-use backup_core::error::io_error;
 use backup_core::Result;
+use backup_core::error::io_error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use tokio::signal::unix::{SignalKind, signal};

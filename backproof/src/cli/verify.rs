@@ -14,6 +14,11 @@ use std::sync::Arc;
 
 pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<u8> {
     let settings = &context.settings;
+    if args.alert_on_failure {
+        // A flag that is taken and does nothing would be found out on the day it is needed.
+        return Err(Error::new(&codes::NO_EFFECT, "--alert-on-failure: no channel for alerts is configured")
+            .with_hint("this version has no channels yet: act on the exit status, or on --json"));
+    }
     let level = match &args.level {
         Some(text) => text.parse()?,
         None => settings.level.unwrap_or(Level::Intact),
@@ -23,7 +28,8 @@ pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<u8> {
     let repository = settings.repository().await?;
     let local = repository.sink().is_local();
     if (args.local_only && !local) || (args.cloud_only && local) {
-        let (wanted, flag) = if local { ("in an object store", "--cloud-only") } else { ("on this machine", "--local-only") };
+        let (wanted, flag) =
+            if local { ("in an object store", "--cloud-only") } else { ("on this machine", "--local-only") };
         return Err(Error::new(&codes::NO_EFFECT, format!("{flag}: no repository {wanted} is configured")));
     }
     let mut filter = Filter::default();

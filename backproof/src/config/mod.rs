@@ -122,7 +122,11 @@ fn read_file(overrides: &Overrides, env: &Environment) -> Result<(ConfigFile, Op
     let named = overrides.config.clone().or_else(|| env.get("BACKPROOF_CONFIG").map(PathBuf::from));
     let path = match named {
         Some(path) => path,
-        None => match ["backproof.toml", "/etc/backproof/backproof.toml"].map(Path::new).into_iter().find(|path| path.exists()) {
+        None => match ["backproof.toml", "/etc/backproof/backproof.toml"]
+            .map(Path::new)
+            .into_iter()
+            .find(|path| path.exists())
+        {
             Some(path) => path.to_owned(),
             None => return Ok((ConfigFile::default(), None)),
         },
@@ -144,7 +148,13 @@ struct Resolver {
 
 impl Resolver {
     /// The first of flag, environment and file; noted with its origin.
-    fn pick(&mut self, name: &'static str, flag: Option<String>, variables: &[&str], file: Option<String>) -> Option<String> {
+    fn pick(
+        &mut self,
+        name: &'static str,
+        flag: Option<String>,
+        variables: &[&str],
+        file: Option<String>,
+    ) -> Option<String> {
         let (value, origin) = match flag {
             Some(value) => (value, "flag".to_owned()),
             None => match variables.iter().find_map(|variable| Some((self.env.get(variable)?, variable))) {
@@ -187,8 +197,12 @@ impl Resolver {
         if repo.is_none() {
             repo = self.pick("repository.url", None, &[], repository.url);
         }
-        let installation =
-            self.pick("repository.installation", flags.installation.clone(), &["BACKPROOF_INSTALLATION"], repository.installation);
+        let installation = self.pick(
+            "repository.installation",
+            flags.installation.clone(),
+            &["BACKPROOF_INSTALLATION"],
+            repository.installation,
+        );
         let recipients = self.list(
             "repository.recipients",
             flags.recipients.clone(),
@@ -197,8 +211,12 @@ impl Resolver {
         );
         let identities =
             self.list("repository.identity", flags.identities.clone(), &["BACKPROOF_IDENTITY"], repository.identity);
-        let signing_key =
-            self.pick("repository.signing_key", flags.signing_key.clone(), &["BACKPROOF_SIGNING_KEY"], repository.signing_key);
+        let signing_key = self.pick(
+            "repository.signing_key",
+            flags.signing_key.clone(),
+            &["BACKPROOF_SIGNING_KEY"],
+            repository.signing_key,
+        );
         let trusted_signers = self.pick(
             "repository.trusted_signers",
             flags.trusted_signers.clone(),
@@ -227,8 +245,9 @@ impl Resolver {
             None => None,
         };
         for name in file.series.keys() {
-            Series::new(name.clone())
-                .map_err(|error| Error::new(&codes::INVALID_CONFIGURATION, format!("[series.{name}]")).with_source(error))?;
+            Series::new(name.clone()).map_err(|error| {
+                Error::new(&codes::INVALID_CONFIGURATION, format!("[series.{name}]")).with_source(error)
+            })?;
         }
         let own = series.as_ref().and_then(|series| file.series.get(series.as_str())).cloned().unwrap_or_default();
         let database_on_command_line = flags.database.is_some();
@@ -285,14 +304,22 @@ impl Resolver {
             max_age: max_age.map(|text| units::duration(&text)).transpose().map_err(named("verify.max_age"))?,
             min_size: min_size.map(|text| units::size(&text)).transpose().map_err(named("verify.min_size"))?,
             pg_bindir: pg_bindir.map(PathBuf::from),
-            lock_wait_timeout: lock_wait_timeout.map(|text| positive("postgres.lock_wait_timeout", &text)).transpose()?,
+            lock_wait_timeout: lock_wait_timeout
+                .map(|text| positive("postgres.lock_wait_timeout", &text))
+                .transpose()?,
             env: self.env,
             shown: self.shown,
         })
     }
 
     /// Flags add up; a variable holds several, one a line or separated by commas.
-    fn list(&mut self, name: &'static str, flags: Vec<String>, variables: &[&str], file: Option<file::OneOrMore>) -> Vec<String> {
+    fn list(
+        &mut self,
+        name: &'static str,
+        flags: Vec<String>,
+        variables: &[&str],
+        file: Option<file::OneOrMore>,
+    ) -> Vec<String> {
         if !flags.is_empty() {
             self.show(name, flags.join(", "), "flag");
             return flags;
@@ -315,7 +342,12 @@ impl Resolver {
         items
     }
 
-    fn write_only(&mut self, write_only: Option<bool>, id: Option<String>, installation: bool) -> Result<Option<String>> {
+    fn write_only(
+        &mut self,
+        write_only: Option<bool>,
+        id: Option<String>,
+        installation: bool,
+    ) -> Result<Option<String>> {
         let write_only = self.from_file("repository.write_only", write_only).unwrap_or(false);
         let id = self.from_file("repository.repository_id", id);
         match (write_only, id) {
@@ -325,7 +357,9 @@ impl Resolver {
                 &codes::INVALID_CONFIGURATION,
                 "write_only needs `installation` and `repository_id`, since nothing can be read",
             )
-            .with_hint("`backproof init` printed the lines to paste; they are in the repository's backproof.json, too")),
+            .with_hint(
+                "`backproof init` printed the lines to paste; they are in the repository's backproof.json, too",
+            )),
         }
     }
 
@@ -344,9 +378,14 @@ impl Resolver {
             (Some("aes256"), None) => Some(ServerSideEncryption::Aes256),
             (Some("kms"), key_id) => Some(ServerSideEncryption::Kms { key_id }),
             (_, Some(_)) => {
-                return Err(Error::new(&codes::NO_EFFECT, "kms_key_id has no effect without server_side_encryption = \"kms\""));
+                return Err(Error::new(
+                    &codes::NO_EFFECT,
+                    "kms_key_id has no effect without server_side_encryption = \"kms\"",
+                ));
             }
-            (Some(other), None) => return Err(invalid("repository.store.server_side_encryption", other, "aes256 or kms")),
+            (Some(other), None) => {
+                return Err(invalid("repository.store.server_side_encryption", other, "aes256 or kms"));
+            }
         };
         store.storage_class = self.from_file("repository.store.storage_class", section.storage_class);
         store.tags = self.from_file("repository.store.tags", section.tags).unwrap_or_default();
@@ -389,8 +428,11 @@ fn redact(text: &str) -> String {
             let _ = url.set_password(Some("REDACTED"));
         }
         if secret && url.query().is_some() {
-            let kept: Vec<(String, String)> =
-                url.query_pairs().filter(|(key, _)| !key.contains("password")).map(|(k, v)| (k.into(), v.into())).collect();
+            let kept: Vec<(String, String)> = url
+                .query_pairs()
+                .filter(|(key, _)| !key.contains("password"))
+                .map(|(k, v)| (k.into(), v.into()))
+                .collect();
             url.query_pairs_mut().clear().extend_pairs(kept);
         }
         return if secret { url.to_string() } else { text.to_owned() };

@@ -333,6 +333,8 @@ impl Connection {
         let state = server.code();
         let (code, hint): (_, Option<String>) = if *state == SqlState::INVALID_CATALOG_NAME
             || text.starts_with("no such database")
+            // PgBouncer says it with a code of its own.
+            || text.starts_with("database \"") && text.ends_with("\" does not exist")
         {
             (&DATABASE_NOT_FOUND, None)
         } else if *state == SqlState::INSUFFICIENT_PRIVILEGE {
@@ -347,6 +349,7 @@ impl Connection {
             )
         } else if state.code().starts_with("28")
             || text.starts_with("no such user")
+            || text.contains("authentication failed")
             || text.contains("Tenant or user not found")
         {
             (&AUTHENTICATION_FAILED, None)

@@ -19,6 +19,7 @@ mod service;
 mod string;
 
 pub use connect::Session;
+pub(crate) use connect::quoted;
 pub use environment::Env;
 
 use crate::error::codes::{DATABASE_NOT_CONFIGURED, UNSUPPORTED_CONNECTION_SETTING};
@@ -261,6 +262,16 @@ impl Connection {
     pub fn with_program_setting(mut self, variable: impl Into<String>, value: impl Into<String>) -> Self {
         self.program_settings.push((variable.into(), value.into()));
         self
+    }
+
+    /// The same settings with more start-up options, for our own connection.
+    pub(crate) fn with_more_options(&self, options: &str) -> Self {
+        let mut other = self.clone();
+        other.options = Some(match &self.options {
+            Some(before) => format!("{before} {options}"),
+            None => options.to_owned(),
+        });
+        other
     }
 
     /// The password for this endpoint, as libpq finds it.

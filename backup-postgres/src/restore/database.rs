@@ -15,8 +15,8 @@ pub(super) struct Created {
 }
 
 impl Created {
-    /// Creates the database. It says in its comment that it is not complete until [`complete`](Created::complete).
-    pub(super) async fn create(session: Session, name: &str, recreation: &Recreation, backup: &str) -> Result<Self> {
+    /// Creates the database.
+    pub(super) async fn create(session: Session, name: &str, recreation: &Recreation) -> Result<Self> {
         session.batch_execute(&recreation.create).await.map_err(|error| {
             if error.code() == Some(&SqlState::DUPLICATE_DATABASE) {
                 return Error::new(&DATABASE_EXISTS, format!("database \"{name}\" exists already"));
@@ -25,14 +25,17 @@ impl Created {
                 "where the server lacks the source's encoding or locale, install the locale there; otherwise see the cause",
             )
         })?;
-        let created = Created { session: Some(session), name: name.to_owned() };
+        Ok(Created { session: Some(session), name: name.to_owned() })
+    }
+
+    /// Says in its comment that it is not complete, and gives it its owner and settings.
+    pub(super) async fn prepare(&self, recreation: &Recreation, backup: &str) -> Result<()> {
         let comment = format!("backproof: restore of {backup} has not finished; this database is not complete");
-        let comment = format!("COMMENT ON DATABASE {} IS {}", quote_name(name), quote_string(&comment));
-        created.run(&comment).await?;
+        self.run(&format!("COMMENT ON DATABASE {} IS {}", quote_name(&self.name), quote_string(&comment))).await?;
         for statement in recreation.owner.iter().chain(&recreation.before) {
-            created.run(statement).await?;
+            self.run(statement).await?;
         }
-        Ok(created)
+        Ok(())
     }
 
     async fn run(&self, statement: &str) -> Result<()> {
@@ -42,16 +45,18 @@ impl Created {
         session.batch_execute(statement).await.map_err(|error| failed(&words.join(" "), error))
     }
 
-    /// Gives it the rest of its properties: from here on it is complete.
-    pub(super) async fn complete(mut self, recreation: &Recreation) -> Result<()> {
+    /// Gives it the rest of its properties, its own comment among them.
+    pub(super) async fn complete(&self, recreation: &Recreation) -> Result<()> {
         let comment = format!("COMMENT ON DATABASE {} IS NULL", quote_name(&self.name));
         for statement in std::iter::once(&comment).chain(&recreation.after) {
-            if let Err(error) = self.run(statement).await {
-                return Err(self.remove(error).await);
-            }
+            self.run(statement).await?;
         }
-        self.session = None;
         Ok(())
+    }
+
+    /// It is complete, and stays.
+    pub(super) fn stays(mut self) {
+        self.session = None;
     }
 
     /// Leaves it as it is after a failure; the error says so.
@@ -96,6 +101,8 @@ impl Drop for Created {
 
 async fn drop_database(session: &Session, name: &str) -> Result<(), tokio_postgres::Error> {
     let name = quote_name(name);
+    // Privileges are granted in the name of others: a statement of theirs may have failed.
+    session.batch_execute("RESET SESSION AUTHORIZATION").await?;
     // FORCE came with 13: what is left of pg_restore's connections must not keep the database.
     match session.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await {
         Err(error) if error.code() == Some(&SqlState::SYNTAX_ERROR) => {

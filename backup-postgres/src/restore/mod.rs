@@ -138,20 +138,24 @@ impl PgRestore {
         let choices = Choices {
             no_owner: self.no_owner,
             no_tablespaces: self.no_tablespaces,
-            roles: server.roles.keys().cloned().collect(),
+            roles: server.roles.clone(),
+            is_superuser: server.is_superuser,
+            may_alter_roles: server.may_alter_roles,
         };
         let mut archive = ArchiveHead::read(backup, Toc::new(choices)).await?;
-        let recreation = archive.parser.visitor_mut().recreation(&name)?;
+        let toc = archive.parser.visitor_mut();
+        let database = server::decode(&session, &toc.database, toc.encoding.as_deref()).await?;
+        let recreation = toc.recreation(&name, &database)?;
         let toc = archive.parser.visitor();
         let header = toc.header.as_ref();
         let dumped_from = header.and_then(|header| version(header.server_version.as_ref()?));
         let dumped_by = header.and_then(|header| version(header.dump_version.as_ref()?));
         let bytes = part_bytes(backup);
-        let mut obstacles = server.obstacles(toc, &name, self.no_owner);
-        if self.no_tablespaces {
-            obstacles.retain(|obstacle| !obstacle.starts_with("tablespace "));
-        }
-        let mut warnings = server.warnings(toc, dumped_from, backup.is_authentic(), bytes);
+        let newer = dumped_from.filter(|dumped| dumped.major > server.version.major);
+        // pg_restore 17 and newer sets a parameter that older servers do not have, so that each run has an error at least.
+        let (forbidden, risky) = if self.keep_incomplete { (None, newer) } else { (newer, None) };
+        let mut obstacles = server.obstacles(toc, &name, self.no_owner, forbidden);
+        let mut warnings = server.warnings(toc, risky, backup.is_authentic(), bytes);
         let tools = Installed::find(self.tools.as_deref(), &self.env)
             .await
             .for_restore(dumped_by.unwrap_or(server.version), server.version);
@@ -252,10 +256,15 @@ impl Target for PgRestore {
         };
 
         step("create the database");
-        let created = Created::create(session, &name, &recreation, backup.manifest().id.as_str()).await?;
+        let created = Created::create(session, &name, &recreation).await?;
         monitor.event(Event::PartStarted { part: dump_part(), expected: Some(bytes) });
-        match self.fill(&pg_restore, &mut archive, &*monitor).await {
-            Ok(()) => created.complete(&recreation).await?,
+        let filled = async {
+            created.prepare(&recreation, backup.manifest().id.as_str()).await?;
+            self.fill(&pg_restore, &mut archive, &*monitor).await?;
+            created.complete(&recreation).await
+        };
+        match filled.await {
+            Ok(()) => created.stays(),
             Err(error) if self.keep_incomplete => return Err(created.keep(error)),
             Err(error) => return Err(created.remove(error).await),
         }

@@ -1,6 +1,6 @@
 //! What the server that is restored to has.
 
-use super::toc::Toc;
+use super::toc::{Database, Toc};
 use crate::connection::Session;
 use crate::error::codes::QUERY_FAILED;
 use crate::queries;
@@ -17,6 +17,7 @@ pub(super) struct Server {
     pub(super) role: String,
     pub(super) is_superuser: bool,
     may_create_databases: bool,
+    pub(super) may_alter_roles: bool,
     /// Each role, and whether objects can be given to it.
     pub(super) roles: BTreeMap<String, bool>,
     /// Each extension, and whether an ordinary role may create it.
@@ -42,6 +43,7 @@ impl Server {
             data_folder: row.get("data_folder"),
             is_superuser: row.get("superuser"),
             may_create_databases: row.get("may_create_databases"),
+            may_alter_roles: row.get("may_alter_roles"),
             role: row.get("role"),
             roles: pairs(queries::RESTORE_ROLES).await?,
             extensions: pairs(queries::RESTORE_EXTENSIONS).await?,
@@ -63,7 +65,7 @@ impl Server {
     }
 
     /// What makes the restore impossible, each with the way out.
-    pub(super) fn obstacles(&self, toc: &Toc, name: &str, no_owner: bool) -> Vec<String> {
+    pub(super) fn obstacles(&self, toc: &Toc, name: &str, no_owner: bool, newer: Option<Version>) -> Vec<String> {
         let mut obstacles = Vec::new();
         if self.exists {
             obstacles.push(format!("database \"{name}\" exists already: choose a name that does not exist yet"));
@@ -73,6 +75,18 @@ impl Server {
                 "role \"{0}\" may not create databases: as a superuser, run ALTER ROLE {1} CREATEDB",
                 self.role,
                 super::statement::quote_name(&self.role)
+            ));
+        }
+        if let Some(newer) = newer {
+            obstacles.push(format!(
+                "the backup is of PostgreSQL {newer}, and an older server ({}) does not understand all of it: restore to the same version or a newer one",
+                self.version
+            ));
+        }
+        for what in &toc.beyond_rights {
+            obstacles.push(format!(
+                "role \"{}\" may not restore {what}: restore as a superuser, or use --no-owner",
+                self.role
             ));
         }
         if !no_owner {
@@ -105,7 +119,7 @@ impl Server {
     }
 
     /// What the user should know before starting.
-    pub(super) fn warnings(&self, toc: &Toc, dumped_from: Option<Version>, authentic: bool, bytes: u64) -> Vec<String> {
+    pub(super) fn warnings(&self, toc: &Toc, newer: Option<Version>, authentic: bool, bytes: u64) -> Vec<String> {
         let mut warnings = Vec::new();
         if !authentic && self.is_superuser {
             warnings.push(format!(
@@ -113,9 +127,9 @@ impl Server {
                 self.role
             ));
         }
-        if let Some(dumped) = dumped_from.filter(|dumped| dumped.major > self.version.major) {
+        if let Some(newer) = newer {
             warnings.push(format!(
-                "the backup is of PostgreSQL {dumped} and the server is older ({}): what it does not know will fail",
+                "the backup is of PostgreSQL {newer} and the server is older ({}): what it does not know will fail",
                 self.version
             ));
         }
@@ -134,6 +148,34 @@ impl Server {
         warnings.extend(toc.left_out.iter().map(|what| format!("not restored: {what}")));
         warnings
     }
+}
+
+/// What the archive says of the database as text: the server knows its encodings best.
+pub(super) async fn decode(session: &Session, database: &Database, encoding: Option<&str>) -> Result<Database<String>> {
+    let text = async |bytes: &Vec<u8>| match (std::str::from_utf8(bytes), encoding) {
+        (Ok(text), _) => Ok(text.to_owned()),
+        (Err(_), Some(encoding)) if encoding != "SQL_ASCII" => {
+            let row = session.query_one(queries::DECODE, &[bytes, &encoding]).await;
+            let failed = || format!("read the definition of the database, in {encoding}");
+            Ok(row.or_code(&QUERY_FAILED, failed)?.get(0))
+        }
+        // Nobody knows what it means; that of the database itself is a comment or a setting at most.
+        _ => Ok(String::from_utf8_lossy(bytes).into_owned()),
+    };
+    let maybe = async |bytes: &Option<Vec<u8>>| match bytes {
+        Some(bytes) => text(bytes).await.map(Some),
+        None => Ok(None),
+    };
+    let mut others = Vec::new();
+    for bytes in &database.others {
+        others.push(text(bytes).await?);
+    }
+    Ok(Database {
+        name: maybe(&database.name).await?,
+        owner: maybe(&database.owner).await?,
+        create: maybe(&database.create).await?,
+        others,
+    })
 }
 
 /// Whether a database of this name exists.

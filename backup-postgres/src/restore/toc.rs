@@ -13,8 +13,12 @@ pub(super) struct Choices {
     pub(super) no_owner: bool,
     /// Everything goes into the server's default tablespace.
     pub(super) no_tablespaces: bool,
-    /// The roles that the server has.
-    pub(super) roles: BTreeSet<String>,
+    /// The roles that the server has, and whether the restoring role can give objects to them.
+    pub(super) roles: BTreeMap<String, bool>,
+    /// Whether the restoring role may act in the name of others (a superuser may).
+    pub(super) is_superuser: bool,
+    /// Whether it may change the settings of other roles.
+    pub(super) may_alter_roles: bool,
 }
 
 /// How a role appears in an archive.
@@ -45,20 +49,26 @@ pub(super) struct Toc {
     /// Statements of entries of privileges that name missing roles, those that name none.
     pub(super) other_privileges: Vec<String>,
     pub(super) roles: BTreeMap<String, Uses>,
+    /// What the restoring role has no right to, for people.
+    pub(super) beyond_rights: Vec<String>,
     pub(super) extensions: BTreeSet<String>,
     pub(super) tablespaces: BTreeSet<String>,
     /// What is left out, for people.
     pub(super) left_out: Vec<String>,
+    /// The encoding of all texts.
+    pub(super) encoding: Option<String>,
     pub(super) database: Database,
 }
 
 /// The statements about the database itself, with the old name.
+///
+/// `T` is the archive's bytes, in the archive's encoding, or text.
 #[derive(Debug, Default)]
-pub(super) struct Database {
-    pub(super) name: Option<String>,
-    pub(super) owner: Option<String>,
-    create: Option<String>,
-    others: Vec<String>,
+pub(super) struct Database<T = Vec<u8>> {
+    pub(super) name: Option<T>,
+    pub(super) owner: Option<T>,
+    pub(super) create: Option<T>,
+    pub(super) others: Vec<T>,
 }
 
 /// The same with the new name, in the order in which they are run.
@@ -83,11 +93,25 @@ impl Toc {
 
     /// The roles that are named and not there.
     pub(super) fn missing_roles(&self) -> impl Iterator<Item = (&String, &Uses)> {
-        self.roles.iter().filter(|(name, _)| !self.choices.roles.contains(*name))
+        self.roles.iter().filter(|(name, _)| !self.choices.roles.contains_key(*name))
     }
 
     fn is_missing(&self, role: &String) -> bool {
-        !self.choices.roles.contains(role)
+        !self.choices.roles.contains_key(role)
+    }
+
+    /// Whether the restoring role may run this statement, as far as its rights go beyond those of an owner.
+    fn is_allowed(&self, statement: &Statement<'_>) -> bool {
+        if statement.begins(&["set", "session", "authorization"]) {
+            self.choices.is_superuser
+        } else if statement.begins(&["alter", "role"]) {
+            self.choices.may_alter_roles
+        } else if statement.begins(&["alter", "default", "privileges"]) {
+            // Of FOR ROLE, which pg_dump always writes, first.
+            statement::roles(statement).first().is_none_or(|role| self.choices.roles.get(role) != Some(&false))
+        } else {
+            true
+        }
     }
 
     fn owner(&mut self, owner: Option<&Text>) {
@@ -103,35 +127,36 @@ impl Toc {
     }
 
     fn of_database(&mut self, entry: &Entry) -> Result<()> {
-        let text = |text: Option<&Text>| match text {
+        let bytes = |text: Option<&Text>| match text.map(Text::bytes) {
             None => Ok(None),
-            Some(text) => match text.as_str() {
-                Some(text) => Ok(Some(text.to_owned())),
-                None => {
-                    Err(Error::new(&PART_INVALID, "the archive's definition of the database is not UTF-8, or too long")
-                        .with_hint("restore it with pg_restore --create, as the backup's RESTORE.md says"))
-                }
-            },
+            Some(Some(bytes)) => Ok(Some(bytes.to_vec())),
+            Some(None) => Err(not_understood()),
         };
         if entry.desc.is("DATABASE") {
-            self.database.name = text(Some(&entry.tag))?;
-            self.database.owner = text(entry.owner.as_ref())?.filter(|owner| !owner.is_empty());
-            self.database.create = text(entry.definition.as_ref())?;
-            self.owner(entry.owner.as_ref());
+            self.database.name = bytes(Some(&entry.tag))?;
+            self.database.owner = bytes(entry.owner.as_ref())?.filter(|owner| !owner.is_empty());
+            self.database.create = bytes(entry.definition.as_ref())?;
         } else {
-            self.database.others.extend(text(entry.definition.as_ref())?);
+            self.database.others.extend(bytes(entry.definition.as_ref())?);
         }
         Ok(())
     }
 
-    /// An entry of privileges. Under `no_owner`, the statements that name missing roles are left out, and only those: a REVOKE
-    /// that was left out would open what was closed.
+    /// An entry of privileges. Under `no_owner`, the statements that name missing roles, or take a superuser, are left out, and
+    /// only those: a REVOKE that was left out would open what was closed.
     fn of_privileges(&mut self, entry: &Entry) {
         let parsed = entry.definition.as_ref().and_then(Text::as_str).and_then(statement::statements);
         let Some(parsed) = parsed else { return self.privileges.push(entry.id) };
         let roles: Vec<String> = parsed.iter().flat_map(statement::roles).collect();
         self.named(&roles);
-        if !self.choices.no_owner || !roles.iter().any(|role| self.is_missing(role)) {
+        let allowed = parsed.iter().all(|statement| self.is_allowed(statement));
+        if !self.choices.no_owner {
+            if !allowed {
+                self.beyond_rights.push(format!("the privileges {}", entry.tag.lossy()));
+            }
+            return self.privileges.push(entry.id);
+        }
+        if allowed && !roles.iter().any(|role| self.is_missing(role)) {
             return self.privileges.push(entry.id);
         }
         let (kept, dropped) = self.without_missing(&parsed);
@@ -143,12 +168,14 @@ impl Toc {
         ));
     }
 
+    /// The statements that can be run here, and how many cannot.
     fn without_missing(&self, parsed: &[Statement<'_>]) -> (Vec<String>, usize) {
         let mut kept = Vec::new();
         let mut as_missing = false;
         let mut dropped = 0;
         for statement in parsed {
-            let missing = statement::roles(statement).iter().any(|role| self.is_missing(role));
+            let missing =
+                statement::roles(statement).iter().any(|role| self.is_missing(role)) || !self.is_allowed(statement);
             if statement.begins(&["set", "session", "authorization"]) {
                 as_missing = missing;
             }
@@ -184,6 +211,11 @@ impl Visitor for Toc {
     /// The rules of `_tocEntryRequired` and `_tocEntryRestorePass` in `pg_backup_archiver.c`.
     fn entry(&mut self, entry: Entry) -> Result<()> {
         let desc = entry.desc.lossy().into_owned();
+        if desc == "ENCODING" {
+            // `SET client_encoding = 'UTF8';`
+            let definition = entry.definition.as_ref().and_then(Text::as_str);
+            self.encoding = definition.and_then(|text| text.split('\'').nth(1)).map(str::to_owned);
+        }
         if matches!(desc.as_str(), "ENCODING" | "STDSTRINGS" | "SEARCHPATH") {
             return Ok(());
         }
@@ -212,6 +244,7 @@ impl Visitor for Toc {
         self.owner(entry.owner.as_ref());
         if let Some(tablespace) = entry.tablespace.as_ref().filter(|name| !name.is_empty()).and_then(Text::as_str)
             && tablespace != "pg_default"
+            && !self.choices.no_tablespaces
         {
             self.tablespaces.insert(tablespace.to_owned());
         }
@@ -241,19 +274,13 @@ impl Visitor for Toc {
 
     fn toc_end(&mut self, position: u64) -> Result<()> {
         self.end = Some(position);
-        for statement in self.database.others.clone() {
-            if let Some(parsed) = statement::statements(&statement) {
-                let roles: Vec<String> = parsed.iter().flat_map(statement::roles).collect();
-                self.named(&roles);
-            }
-        }
-        if !self.choices.no_tablespaces
-            && let Some(parsed) = self.database.create.as_deref().and_then(statement::statements)
-        {
-            self.tablespaces.extend(parsed.iter().filter_map(|parsed| tablespace(parsed)?.1));
-        }
         Ok(())
     }
+}
+
+fn not_understood() -> Error {
+    Error::new(&PART_INVALID, "the archive's definition of the database is not understood")
+        .with_hint("restore it with pg_restore --create, as the backup's RESTORE.md says")
 }
 
 /// `TABLESPACE = name` in a CREATE DATABASE.
@@ -263,31 +290,32 @@ fn tablespace(statement: &Statement<'_>) -> Option<(std::ops::Range<usize>, Opti
 }
 
 impl Toc {
-    /// The statements that make the database again, under this name.
-    pub(super) fn recreation(&mut self, name: &str) -> Result<Recreation> {
-        let unknown = || {
-            Error::new(&PART_INVALID, "the archive's definition of the database is not understood")
-                .with_hint("restore it with pg_restore --create, as the backup's RESTORE.md says")
-        };
-        let database = std::mem::take(&mut self.database);
-        let old = database.name.as_deref().ok_or_else(unknown)?;
-        let create = database.create.as_deref().ok_or_else(unknown)?;
-        let parsed = statement::statements(create).ok_or_else(unknown)?;
-        let [statement] = parsed.as_slice() else { return Err(unknown()) };
+    /// The statements that make the database again, under this name. Notes the roles and tablespaces that they name.
+    pub(super) fn recreation(&mut self, name: &str, database: &Database<String>) -> Result<Recreation> {
+        let old = database.name.as_deref().ok_or_else(not_understood)?;
+        let create = database.create.as_deref().ok_or_else(not_understood)?;
+        let parsed = statement::statements(create).ok_or_else(not_understood)?;
+        let [statement] = parsed.as_slice() else { return Err(not_understood()) };
         if !statement.begins(&["create", "database"]) {
-            return Err(unknown());
+            return Err(not_understood());
+        }
+        if !self.choices.no_tablespaces {
+            self.tablespaces.extend(tablespace(statement).and_then(|(_, name)| name));
+        }
+        if let Some(owner) = &database.owner {
+            self.roles.entry(owner.clone()).or_default().owns += 1;
         }
         let renamed = |statement: &Statement<'_>| {
             let token = statement::database_name(statement).filter(|token| token.name() == Some(old));
-            token.map(|token| statement.replacing(token, &quote_name(name))).ok_or_else(unknown)
+            token.map(|token| statement.replacing(token, &quote_name(name))).ok_or_else(not_understood)
         };
         let mut result = Recreation { create: renamed(statement)?, ..Recreation::default() };
         if self.choices.no_tablespaces
             && let Some((range, _)) = tablespace(statement)
         {
             let without = statement.without(range);
-            let parsed = statement::statements(&without).ok_or_else(unknown)?;
-            result.create = renamed(parsed.first().ok_or_else(unknown)?)?;
+            let parsed = statement::statements(&without).ok_or_else(not_understood)?;
+            result.create = renamed(parsed.first().ok_or_else(not_understood)?)?;
         }
         if !self.choices.no_owner {
             let owner = database.owner.as_deref();
@@ -295,7 +323,19 @@ impl Toc {
                 owner.map(|owner| format!("ALTER DATABASE {} OWNER TO {}", quote_name(name), quote_name(owner)));
         }
         for text in &database.others {
-            let mut parsed = statement::statements(text).ok_or_else(unknown)?;
+            let mut parsed = statement::statements(text).ok_or_else(not_understood)?;
+            let roles: Vec<String> = parsed.iter().flat_map(statement::roles).collect();
+            self.named(&roles);
+            for statement in &parsed {
+                let what = match statement.begins(&["alter"]) {
+                    true => "settings of roles in this database",
+                    false => "privileges on the database that somebody else granted",
+                };
+                let known = self.beyond_rights.iter().any(|known| known == what);
+                if !self.choices.no_owner && !known && !self.is_allowed(statement) {
+                    self.beyond_rights.push(what.to_owned());
+                }
+            }
             if self.choices.no_owner {
                 let (kept, dropped) = self.without_missing(&parsed);
                 if dropped > 0 {

@@ -149,7 +149,7 @@ impl Cluster {
                 &data.join("postgresql.auto.conf"),
                 &configuration(&options, &folder, port, authority.as_deref()),
             );
-            match start(account, &bindir, &folder, &data, port) {
+            match start(account, &bindir, &folder, port) {
                 Ok(server) => break (server, port),
                 Err(log) if attempt < 5 && log.contains("Address already in use") => {}
                 Err(log) => {
@@ -290,6 +290,20 @@ impl Cluster {
         read(&self.folder.join("log"))
     }
 
+    /// Restarts the server as a standby that has no primary: read-only, in recovery for ever.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn become_standby(&mut self) {
+        self.psql("postgres", "CHECKPOINT");
+        self.server.stop();
+        self.account.write_private(&self.data().join("standby.signal"), "");
+        match start(self.account, &self.bindir, &self.folder, self.port) {
+            Ok(server) => std::mem::replace(&mut self.server, server).forgive(),
+            Err(log) => panic!("PostgreSQL did not start as a standby:\n{log}"),
+        }
+    }
+
     /// Ends the server at once, as a crash would. Connections break; the folder stays until the cluster is dropped.
     pub fn crash(&mut self) {
         self.server.stop();
@@ -373,13 +387,14 @@ fn configuration(options: &ClusterOptions, folder: &Path, port: u16, authority: 
 }
 
 /// Starts the server and waits until it takes connections. The error is its log.
-fn start(account: Account, bindir: &Path, folder: &Path, data: &Path, port: u16) -> Result<Guarded, String> {
+fn start(account: Account, bindir: &Path, folder: &Path, port: u16) -> Result<Guarded, String> {
+    let data = folder.join("data");
     let log_path = folder.join("log");
     account.write_private(&log_path, "");
     let log = std::fs::OpenOptions::new().append(true).open(&log_path).map_err(|e| e.to_string())?;
     let log_too = log.try_clone().map_err(|e| e.to_string())?;
     let mut command = account.command(bindir.join("postgres"));
-    command.arg("-D").arg(data).stdin(Stdio::null()).stdout(log).stderr(log_too);
+    command.arg("-D").arg(&data).stdin(Stdio::null()).stdout(log).stderr(log_too);
     let child = command.spawn().map_err(|e| format!("start {}: {e}", bindir.join("postgres").display()))?;
     let mut server = Guarded::new(account, child, folder.to_owned());
     let began = Instant::now();
@@ -389,9 +404,9 @@ fn start(account: Account, bindir: &Path, folder: &Path, data: &Path, port: u16)
             server.forgive();
             return Err(log);
         }
-        // Line 8 of postmaster.pid says `ready` when connections are taken (LOCK_FILE_LINE_PM_STATUS in miscadmin.h).
+        // Line 8 of postmaster.pid says `ready`, or `standby`, when connections are taken (LOCK_FILE_LINE_PM_STATUS in miscadmin.h).
         let status = read(&data.join("postmaster.pid")).lines().nth(7).map(str::trim).map(str::to_owned);
-        if status.as_deref() == Some("ready") && folder.join(format!(".s.PGSQL.{port}")).exists() {
+        if matches!(status.as_deref(), Some("ready" | "standby")) && folder.join(format!(".s.PGSQL.{port}")).exists() {
             return Ok(server);
         }
         if began.elapsed() > START_LIMIT {

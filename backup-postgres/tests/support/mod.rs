@@ -9,10 +9,10 @@ use backup_postgres::{Connection, Env};
 use jiff::Timestamp;
 
 /// A database with a bit of everything; see rich.sql. Roles `app_owner`, `app_reader` and `Odd "role` are made with it.
-pub const RICH: &str = include_str!("rich.sql");
+pub(crate) const RICH: &str = include_str!("rich.sql");
 
 /// Makes the rich database, with properties of its own.
-pub fn make_rich(cluster: &Cluster, name: &str) {
+pub(crate) fn make_rich(cluster: &Cluster, name: &str) {
     cluster.psql("postgres", "CREATE ROLE app_owner LOGIN; CREATE ROLE app_reader; CREATE ROLE \"Odd \"\"role\"");
     cluster.psql("postgres", &format!("CREATE DATABASE \"{name}\" OWNER app_owner"));
     cluster.psql(name, RICH);
@@ -34,40 +34,40 @@ pub fn make_rich(cluster: &Cluster, name: &str) {
 }
 
 /// A connection for the superuser.
-pub fn connection(cluster: &Cluster, database: &str) -> Connection {
+pub(crate) fn connection(cluster: &Cluster, database: &str) -> Connection {
     resolve(&cluster.url(database))
 }
 
 /// A connection of this URL, and nothing of the environment but PATH.
-pub fn resolve(url: &str) -> Connection {
+pub(crate) fn resolve(url: &str) -> Connection {
     Connection::resolve(Some(url), &env()).unwrap()
 }
 
 /// An environment with nothing but PATH.
-pub fn env() -> Env {
+pub(crate) fn env() -> Env {
     ["PATH"].into_iter().filter_map(|name| Some((name, std::env::var(name).ok()?))).collect()
 }
 
 /// What pg_dump writes of a database, as a backup.
-pub fn backup(cluster: &Cluster, database: &str) -> MemoryBackup {
+pub(crate) fn backup(cluster: &Cluster, database: &str) -> MemoryBackup {
     backup_of(pg_dump(cluster, database))
 }
 
 /// An archive as a backup.
-pub fn backup_of(archive: Vec<u8>) -> MemoryBackup {
+pub(crate) fn backup_of(archive: Vec<u8>) -> MemoryBackup {
     let info = SourceInfo::new("postgresql-dump", Timestamp::now());
     MemoryBackup::new(info, [(PartName::new("dump").unwrap(), archive)])
 }
 
 /// What pg_dump writes of a database.
-pub fn pg_dump(cluster: &Cluster, database: &str) -> Vec<u8> {
+pub(crate) fn pg_dump(cluster: &Cluster, database: &str) -> Vec<u8> {
     let output = cluster.command("pg_dump").args(["-Fc", "-Z0", "-d", &cluster.url(database)]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     output.stdout
 }
 
 /// Everything that can be seen of a database: its schema as pg_dump writes it, and the rows of each table, sorted.
-pub fn contents(cluster: &Cluster, database: &str) -> Vec<(String, String)> {
+pub(crate) fn contents(cluster: &Cluster, database: &str) -> Vec<(String, String)> {
     let output = cluster.command("pg_dump").args(["-s", "-d", &cluster.url(database)]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let schema = String::from_utf8(output.stdout).unwrap();
@@ -90,7 +90,7 @@ pub fn contents(cluster: &Cluster, database: &str) -> Vec<(String, String)> {
 }
 
 /// Compares what [`contents`] gave, and tells the first line that differs.
-pub fn assert_same(expected: &[(String, String)], found: &[(String, String)]) {
+pub(crate) fn assert_same(expected: &[(String, String)], found: &[(String, String)]) {
     let names = |all: &[(String, String)]| all.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
     assert_eq!(names(expected), names(found));
     for ((name, expected), (_, found)) in expected.iter().zip(found) {
@@ -102,12 +102,13 @@ pub fn assert_same(expected: &[(String, String)], found: &[(String, String)]) {
 }
 
 /// The properties of a database that ALTER DATABASE, GRANT and COMMENT give it, the name left out.
-pub fn properties(cluster: &Cluster, database: &str) -> String {
+pub(crate) fn properties(cluster: &Cluster, database: &str) -> String {
     cluster.psql(
         "postgres",
         &format!(
-            "SELECT datdba::regrole::text, pg_encoding_to_char(encoding), datcollate, datctype, datistemplate, datallowconn, datconnlimit,
-                    replace(datacl::text, d.datname, 'NAME'), replace(shobj_description(oid, 'pg_database'), d.datname, 'NAME')
+            "SELECT datdba::regrole::text, pg_encoding_to_char(encoding)::text, datcollate::text, datctype::text, datistemplate, datallowconn,
+                    datconnlimit, (SELECT string_agg(one::text, ' ' ORDER BY one::text) FROM unnest(datacl) one),
+                    shobj_description(oid, 'pg_database')
              FROM pg_database d WHERE datname = '{database}'
              UNION ALL
              SELECT COALESCE(setrole::regrole::text, '-'), setconfig::text, '', '', null, null, null, '', ''

@@ -1,0 +1,27 @@
+# The two commands of the README are `make demo` and `make test`. Both install what is missing, say so, and can be run again.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench fmt clean
+
+help: ## Show this
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: ## Back up, verify and restore a real PostgreSQL database, on a throw-away cluster
+	@examples/demo/run
+
+test: ## Run all tests
+	@scripts/install test
+	@scripts/test
+
+check: ## Form, lints, docs, licences and the arrows between the crates
+	@scripts/install test
+	@scripts/check
+
+bench: ## Measure the program beside other tools (docs/benchmarks.md)
+	@scripts/install bench
+	@scripts/bench
+
+fmt: ## Format the Rust code
+	@cargo fmt --all
+
+clean: ## Remove everything built
+	@cargo clean

@@ -1,0 +1,2 @@
+SELECT pg_catalog.pg_export_snapshot() AS snapshot,
+       (EXTRACT(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::pg_catalog.int8 AS microseconds

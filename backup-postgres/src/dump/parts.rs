@@ -1,0 +1,220 @@
+//! The parts of a dump: pg_dump's archive, parsed as it passes, and the script of the roles.
+
+use super::About;
+use crate::archive::{ArchiveObserver, Survey};
+use crate::connection::Session;
+use crate::error::codes::{DUMP_FAILED, LOCK_TIMEOUT};
+use async_trait::async_trait;
+use backup_core::command::{CommandStream, Ended};
+use backup_core::error::codes::SOURCE_FAILED;
+use backup_core::monitor::{Event, Monitor};
+use backup_core::names::PartName;
+use backup_core::repository::contents::ContentsWriter;
+use backup_core::source::PartReader;
+use backup_core::{Error, Result};
+use serde::Serialize;
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The part `dump`.
+pub(super) struct Archive {
+    stream: CommandStream,
+    observer: Arc<Mutex<ArchiveObserver>>,
+    about: About,
+    size: u64,
+    /// Holds the exported snapshot until pg_dump has it.
+    session: Option<Session>,
+    monitor: Arc<dyn Monitor>,
+}
+
+/// The line of `contents` about the archive.
+#[derive(Serialize)]
+struct Counted {
+    archive: CountedArchive,
+}
+
+#[derive(Serialize)]
+struct CountedArchive {
+    entries: u64,
+    tables: u64,
+    large_objects: u64,
+    data_bytes: u64,
+    server_version: Option<String>,
+    dump_version: Option<String>,
+}
+
+impl From<Survey> for Counted {
+    fn from(survey: Survey) -> Self {
+        Counted {
+            archive: CountedArchive {
+                entries: survey.entries,
+                tables: survey.tables,
+                large_objects: survey.large_objects,
+                data_bytes: survey.data_bytes,
+                server_version: survey.server_version,
+                dump_version: survey.dump_version,
+            },
+        }
+    }
+}
+
+impl Archive {
+    pub(super) fn start(
+        command: Command,
+        about: About,
+        size: u64,
+        session: Option<Session>,
+        monitor: Arc<dyn Monitor>,
+    ) -> Result<Self> {
+        let observer = Arc::new(Mutex::new(ArchiveObserver::new()));
+        let tap = observer.clone();
+        let tap = move |bytes: &[u8]| tap.lock().unwrap_or_else(PoisonError::into_inner).feed(bytes);
+        let stream = CommandStream::spawn(command, Some(Box::new(tap)))?;
+        Ok(Archive { stream, observer, about, size, session, monitor })
+    }
+}
+
+#[async_trait]
+impl PartReader for Archive {
+    fn name(&self) -> PartName {
+        crate::dump_part()
+    }
+
+    fn size_hint(&self) -> Option<u64> {
+        Some(self.size)
+    }
+
+    async fn fill(&mut self, buf: &mut Vec<u8>) -> Result<()> {
+        let before = buf.len();
+        self.stream.fill(buf).await?;
+        // pg_dump writes nothing before it has its snapshot and all its locks.
+        if buf.len() > before
+            && let Some(session) = self.session.take()
+        {
+            // If this connection is gone, the snapshot is pg_dump's by now.
+            let _ = session.batch_execute("COMMIT").await;
+        }
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>, contents: &mut ContentsWriter) -> Result<()> {
+        let Archive { stream, observer, about, monitor, .. } = *self;
+        let ended = stream.finish().await?;
+        if !ended.success() {
+            return Err(failure(&ended));
+        }
+        for line in ended.stderr.lines().filter_map(|line| line.strip_prefix("pg_dump: warning: ")) {
+            monitor.event(Event::Warning { message: format!("pg_dump: {line}") });
+        }
+        let observer = std::mem::take(&mut *observer.lock().unwrap_or_else(PoisonError::into_inner));
+        let survey = observer.survey().map_err(|error| {
+            Error::new(&DUMP_FAILED, "pg_dump ended well, but its archive is not complete").with_source(error)
+        })?;
+        contents.line(&about).await?;
+        contents.line(&Counted::from(survey)).await
+    }
+}
+
+/// Why pg_dump failed, in its own words.
+fn failure(ended: &Ended) -> Error {
+    let message = format!("{} {}: {}", ended.program, ended.manner(), words(&ended.stderr));
+    // pg_dump sets statement_timeout while it locks; the server or the role may have a lock_timeout besides.
+    let locking = ended.stderr.contains("LOCK TABLE") && ended.stderr.contains("due to statement timeout");
+    if locking || ended.stderr.contains("due to lock timeout") {
+        return Error::new(&LOCK_TIMEOUT, message);
+    }
+    let error = Error::new(&DUMP_FAILED, message);
+    if ended.stderr.contains("invalid snapshot identifier")
+        || ended.stderr.contains("does not exist") && ended.stderr.contains("snapshot")
+    {
+        return error
+            .with_hint("pg_dump reached another server than we did: connect to one server, not to a group of them");
+    }
+    error
+}
+
+/// The errors that pg_dump told, without the statements; or else the last that it said.
+fn words(stderr: &str) -> String {
+    let mut said: Vec<&str> = Vec::new();
+    let mut keep = false;
+    for line in stderr.lines() {
+        if let Some(text) = line.strip_prefix("pg_dump: ") {
+            keep = text.starts_with("error: ") || text.starts_with("detail: Error message");
+            if keep {
+                said.push(text.strip_prefix("error: ").or(text.strip_prefix("detail: ")).unwrap_or(text));
+            } else if let Some(table) = text.strip_prefix("detail: Query was: LOCK TABLE ") {
+                said.push(table);
+            }
+        } else if keep && !line.trim().is_empty() {
+            said.push(line.trim());
+        }
+    }
+    let mut text = if said.is_empty() { stderr.trim().to_owned() } else { said.join("; ") };
+    let mut limit = text.len().min(2000);
+    while !text.is_char_boundary(limit) {
+        limit -= 1;
+    }
+    text.truncate(limit);
+    text
+}
+
+/// A part that is in memory: a script of some kilobytes.
+pub(super) struct Script {
+    name: &'static str,
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Script {
+    pub(super) fn new(name: &'static str, bytes: Vec<u8>) -> Self {
+        Script { name, bytes, at: 0 }
+    }
+}
+
+#[async_trait]
+impl PartReader for Script {
+    fn name(&self) -> PartName {
+        PartName::from_static(self.name)
+    }
+
+    fn size_hint(&self) -> Option<u64> {
+        Some(self.bytes.len() as u64)
+    }
+
+    async fn fill(&mut self, buf: &mut Vec<u8>) -> Result<()> {
+        let count = (buf.capacity() - buf.len()).min(self.bytes.len() - self.at);
+        buf.extend_from_slice(&self.bytes[self.at..self.at + count]);
+        self.at += count;
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>, _contents: &mut ContentsWriter) -> Result<()> {
+        if self.at == self.bytes.len() {
+            return Ok(());
+        }
+        Err(Error::new(&SOURCE_FAILED, format!("part {} was not read to its end", self.name)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words;
+
+    #[test]
+    fn statements_are_left_out() {
+        let killed = "pg_dump: error: Dumping the contents of table \"a\" failed: PQgetResult() failed.\n\
+                      pg_dump: detail: Error message from server: FATAL:  terminating connection\nserver closed\n\
+                      pg_dump: detail: Command was: COPY public.a (i) TO stdout;\n";
+        assert_eq!(
+            words(killed),
+            "Dumping the contents of table \"a\" failed: PQgetResult() failed.; Error message from server: FATAL:  terminating connection; server closed"
+        );
+        let locked = "pg_dump: error: query failed: ERROR:  canceling statement due to lock timeout\n\
+                      pg_dump: detail: Query was: LOCK TABLE public.t IN ACCESS SHARE MODE\n";
+        assert_eq!(
+            words(locked),
+            "query failed: ERROR:  canceling statement due to lock timeout; public.t IN ACCESS SHARE MODE"
+        );
+        assert_eq!(words("Segmentation fault\n"), "Segmentation fault");
+    }
+}

@@ -1,0 +1,298 @@
+//! Dumps of real databases.
+
+mod support;
+
+use backup_core::Result;
+use backup_core::monitor::{Event, Monitor, Silent};
+use backup_core::names::PartName;
+use backup_core::prover::Prover;
+use backup_core::repository::contents::ContentsWriter;
+use backup_core::source::Source;
+use backup_core::target::Target;
+use backup_core::testing::source::read_source;
+use backup_core::testing::target::MemoryBackup;
+use backup_postgres::error::codes::{DUMP_FAILED, LOCK_TIMEOUT, TRANSACTION_POOLER, UNREADABLE_OBJECTS};
+use backup_postgres::testing::{Cluster, PgBouncer, PoolMode};
+use backup_postgres::{PgDump, PgProver, PgRestore};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use support::*;
+
+fn dump_of(cluster: &Cluster, database: &str) -> PgDump {
+    PgDump::new(connection(cluster, database)).env(env())
+}
+
+fn part(name: &str) -> PartName {
+    PartName::new(name).unwrap()
+}
+
+/// Reads a source to its end: what its parts' `finish` said, and the lines of its contents.
+async fn outcome(source: &dyn Source, monitor: Arc<dyn Monitor>) -> Result<Vec<u8>> {
+    let mut snapshot = source.open(monitor).await?;
+    let mut contents = ContentsWriter::in_memory();
+    while let Some(mut part) = snapshot.next_part().await? {
+        let mut buf = Vec::with_capacity(1 << 20);
+        loop {
+            buf.clear();
+            part.fill(&mut buf).await?;
+            if buf.len() < buf.capacity() {
+                break;
+            }
+        }
+        part.finish(&mut contents).await?;
+    }
+    snapshot.finish().await?;
+    Ok(contents.into_memory())
+}
+
+#[derive(Debug, Default)]
+struct Warnings(Mutex<Vec<String>>);
+
+impl Monitor for Warnings {
+    fn event(&self, event: Event) {
+        if let Event::Warning { message } = event {
+            self.0.lock().unwrap().push(message);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_rich_database_comes_back_equal() {
+    let cluster = Cluster::options().setting("wal_level", "logical").start();
+    make_rich(&cluster, "rich");
+    let source = dump_of(&cluster, "rich");
+    let before = jiff::Timestamp::now();
+    let backup = MemoryBackup::of(&source).await;
+    let after = jiff::Timestamp::now();
+
+    let info = source.open(Arc::new(Silent)).await.unwrap().info().clone();
+    assert_eq!(info.kind, "postgresql-dump");
+    assert!(info.versions["server"].starts_with(&info.versions["pg_dump"]), "{:?}", info.versions);
+    assert!(info.snapshot >= before - Duration::from_secs(1) && info.snapshot <= after + Duration::from_secs(60));
+    assert_eq!(info.facts["encoding"], "UTF8");
+    assert!(info.facts["extensions"].contains("hstore 1."), "{:?}", info.facts);
+    assert!(info.facts["settings"].contains("TimeZone = UTC"), "{:?}", info.facts);
+    let shown = format!("{:?} {:?}", info.versions, info.facts);
+    assert!(!shown.contains("rich") && !shown.contains("app_owner"), "no names in clear: {shown}");
+
+    PgRestore::new(connection(&cluster, "copy")).env(env()).restore(&backup, Arc::new(Silent)).await.unwrap();
+    assert_same(&contents(&cluster, "rich"), &contents(&cluster, "copy"));
+    assert_eq!(properties(&cluster, "rich"), properties(&cluster, "copy"));
+}
+
+#[tokio::test]
+async fn parts_and_contents() {
+    let cluster = Cluster::start();
+    cluster.psql("postgres", "CREATE ROLE owner; CREATE DATABASE source OWNER owner");
+    cluster.psql("source", "CREATE TABLE t AS SELECT 1; SELECT lo_from_bytea(0, 'x')");
+    let source = dump_of(&cluster, "source");
+    for capacity in [1 << 20, 1000] {
+        let parts = read_source(&source, capacity).await;
+        assert_eq!(parts.keys().map(PartName::as_str).collect::<Vec<_>>(), ["dump", "globals"]);
+        let globals = String::from_utf8(parts[&part("globals")].clone()).unwrap();
+        assert!(globals.contains("CREATE ROLE owner"));
+        assert!(parts[&part("dump")].starts_with(b"PGDMP"));
+        let mut observer = PgProver.observer(&part("dump")).unwrap();
+        observer.observe(&parts[&part("dump")]).unwrap();
+        let summary = observer.finish().unwrap();
+        assert!(summary.starts_with("1 table, 1 large object, "), "{summary}");
+    }
+    assert!(PgProver.knows(source.kind()) && !PgProver.knows("command"));
+    assert!(PgProver.observer(&part("globals")).is_none());
+
+    let lines = outcome(&source.clone().globals(false), Arc::new(Silent)).await.unwrap();
+    let lines: Vec<serde_json::Value> =
+        lines.split_inclusive(|byte| *byte == b'\n').map(|line| serde_json::from_slice(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(
+        (lines[0]["database"]["name"].as_str(), lines[0]["database"]["owner"].as_str()),
+        (Some("source"), Some("owner"))
+    );
+    assert_eq!(
+        (lines[1]["archive"]["tables"].as_u64(), lines[1]["archive"]["large_objects"].as_u64()),
+        (Some(1), Some(1))
+    );
+}
+
+#[tokio::test]
+async fn a_login_that_may_not_read_everything_is_told() {
+    let cluster = Cluster::options().role("reader", "x").start();
+    cluster.psql("postgres", "CREATE DATABASE source");
+    cluster.psql(
+        "source",
+        "CREATE TABLE open AS SELECT 1; GRANT SELECT ON open TO reader; CREATE TABLE closed AS SELECT 2",
+    );
+    let source = PgDump::new(resolve(&cluster.url_as("reader", "source"))).env(env());
+    let error = outcome(&source, Arc::new(Silent)).await.unwrap_err();
+    assert!(error.is(&UNREADABLE_OBJECTS) && error.report().contains("closed"), "{error:?}");
+
+    let source = source.skip_unreadable(true).exclude_table_data("public.open");
+    let mut snapshot = source.open(Arc::new(Silent)).await.unwrap();
+    let left_out = snapshot.left_out();
+    assert_eq!(left_out.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["public.closed", "public.open"]);
+    while let Some(mut part) = snapshot.next_part().await.unwrap() {
+        part.fill(&mut Vec::with_capacity(1 << 20)).await.unwrap();
+        part.finish(&mut ContentsWriter::in_memory()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_login_for_everything_is_enough() {
+    let cluster = Cluster::options().role("backup", "x").start();
+    cluster.psql("postgres", "GRANT pg_read_all_data TO backup; CREATE DATABASE source");
+    cluster.psql("source", "CREATE SCHEMA s; CREATE TABLE s.t AS SELECT 1; CREATE SEQUENCE s.q");
+    let source = PgDump::new(resolve(&cluster.url_as("backup", "source"))).env(env());
+    let backup = MemoryBackup::of(&source).await;
+    PgRestore::new(connection(&cluster, "copy")).env(env()).restore(&backup, Arc::new(Silent)).await.unwrap();
+    assert_same(&contents(&cluster, "source"), &contents(&cluster, "copy"));
+}
+
+#[tokio::test]
+async fn passwords_appear_nowhere() {
+    let cluster = Cluster::options().listen().role("backup", "hunter2-secret").start();
+    cluster.psql("postgres", "GRANT pg_read_all_data TO backup; CREATE DATABASE source");
+    cluster.psql("source", "CREATE TABLE big AS SELECT i, repeat(md5(i::text), 10) FROM generate_series(1, 60000) i");
+    let source = PgDump::new(resolve(&cluster.tcp_url("backup", "hunter2-secret", "source"))).env(env());
+    let mut snapshot = source.open(Arc::new(Silent)).await.unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut runs = false;
+    while !runs {
+        assert!(Instant::now() < deadline, "pg_dump does not run");
+        for process in std::fs::read_dir("/proc").unwrap().flatten() {
+            let arguments = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+            let arguments = String::from_utf8_lossy(&arguments).replace('\0', " ");
+            // In the first moments of a program its arguments cannot be read.
+            runs |= arguments.contains("--snapshot=") && arguments.contains("pg_dump");
+            assert!(!arguments.contains("hunter2-secret"), "{arguments}");
+        }
+    }
+    let shown = format!("{source:?} {:?}", snapshot.info());
+    assert!(!shown.contains("hunter2-secret"));
+    let mut reader = snapshot.next_part().await.unwrap().unwrap();
+    let mut buf = Vec::with_capacity(1 << 20);
+    reader.fill(&mut buf).await.unwrap();
+    assert!(!buf.windows(14).any(|window| window == b"hunter2-secret"));
+}
+
+// One cluster serves several tests: starting one takes longer than all of them.
+#[tokio::test]
+async fn a_dump_while_others_work() {
+    let cluster = Cluster::start();
+    cluster.psql("postgres", "CREATE DATABASE source");
+    cluster.psql("source", "CREATE TABLE big AS SELECT i, repeat(md5(i::text), 10) FROM generate_series(1, 60000) i");
+    the_dump_is_of_the_snapshot_that_was_taken(&cluster).await;
+    a_killed_backend_fails_the_dump(&cluster).await;
+    a_lock_that_is_held_times_out(&cluster).await;
+    an_invalid_index_is_a_warning(&cluster).await;
+    dropping_leaves_no_program_and_no_connection(&cluster).await;
+}
+
+async fn the_dump_is_of_the_snapshot_that_was_taken(cluster: &Cluster) {
+    cluster.psql("source", "CREATE TABLE t AS SELECT 'before' AS marker");
+    let source = dump_of(cluster, "source");
+    let mut snapshot = source.open(Arc::new(Silent)).await.unwrap();
+    cluster.psql("source", "UPDATE t SET marker = 'after!'");
+    let mut dump = Vec::with_capacity(64 << 20);
+    snapshot.next_part().await.unwrap().unwrap().fill(&mut dump).await.unwrap();
+    dump.clear();
+    let mut reader = snapshot.next_part().await.unwrap().unwrap();
+    reader.fill(&mut dump).await.unwrap();
+    reader.finish(&mut ContentsWriter::in_memory()).await.unwrap();
+    let has = |text: &[u8]| dump.windows(text.len()).any(|window| window == text);
+    assert!(has(b"before\n") && !has(b"after!"));
+}
+
+async fn a_killed_backend_fails_the_dump(cluster: &Cluster) {
+    let source = dump_of(cluster, "source").globals(false);
+    let mut snapshot = source.open(Arc::new(Silent)).await.unwrap();
+    let mut reader = snapshot.next_part().await.unwrap().unwrap();
+    let mut buf = Vec::with_capacity(100_000);
+    reader.fill(&mut buf).await.unwrap();
+    assert_eq!(
+        cluster.psql(
+            "postgres",
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'COPY%big%'"
+        ),
+        "1"
+    );
+    while buf.len() == buf.capacity() {
+        buf.clear();
+        reader.fill(&mut buf).await.unwrap();
+    }
+    let error = reader.finish(&mut ContentsWriter::in_memory()).await.unwrap_err();
+    assert!(error.is(&DUMP_FAILED), "{error:?}");
+    assert!(error.to_string().contains("pg_dump exited with status 1") && error.to_string().contains("big"), "{error}");
+}
+
+async fn a_lock_that_is_held_times_out(cluster: &Cluster) {
+    cluster.psql("source", "CREATE TABLE busy (a int)");
+    let holder = connection(cluster, "source").connect().await.unwrap();
+    holder.batch_execute("BEGIN; LOCK TABLE busy").await.unwrap();
+    let source = dump_of(cluster, "source").globals(false).lock_timeout(Duration::from_millis(50));
+    let error = outcome(&source, Arc::new(Silent)).await.unwrap_err();
+    assert!(error.is(&LOCK_TIMEOUT) && error.is_transient(), "{error:?}");
+    assert!(error.to_string().contains("busy"), "{error}");
+    holder.batch_execute("COMMIT").await.unwrap();
+    outcome(&source, Arc::new(Silent)).await.unwrap();
+}
+
+async fn an_invalid_index_is_a_warning(cluster: &Cluster) {
+    cluster.psql("source", "CREATE TABLE twice AS SELECT 1 AS a FROM generate_series(1, 2)");
+    cluster.psql_as("postgres", "source", "CREATE UNIQUE INDEX CONCURRENTLY broken ON twice (a)").unwrap_err();
+    let warnings = Arc::new(Warnings::default());
+    outcome(&dump_of(cluster, "source"), warnings.clone()).await.unwrap();
+    let warnings = warnings.0.lock().unwrap();
+    assert!(matches!(warnings.as_slice(), [one] if one.contains("index public.broken is invalid")), "{warnings:?}");
+}
+
+async fn dropping_leaves_no_program_and_no_connection(cluster: &Cluster) {
+    let source = dump_of(cluster, "source").globals(false);
+    let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'source'";
+    let gone = async || {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while cluster.psql("postgres", others) != "0" {
+            assert!(Instant::now() < deadline, "a connection stays");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    drop(source.open(Arc::new(Silent)).await.unwrap());
+    gone().await;
+    let mut snapshot = source.open(Arc::new(Silent)).await.unwrap();
+    let mut reader = snapshot.next_part().await.unwrap().unwrap();
+    let mut buf = Vec::with_capacity(100_000);
+    reader.fill(&mut buf).await.unwrap();
+    assert_ne!(cluster.psql("postgres", others), "0");
+    drop(reader);
+    drop(snapshot);
+    gone().await;
+    let children =
+        std::fs::read_to_string(format!("/proc/self/task/{}/children", std::process::id())).unwrap_or_default();
+    for child in children.split_whitespace() {
+        let name = std::fs::read_to_string(Path::new("/proc").join(child).join("comm")).unwrap_or_default();
+        assert!(!name.starts_with("pg_dump"), "pg_dump is still there");
+    }
+}
+
+#[tokio::test]
+async fn a_standby_and_a_session_pooler_are_good_sources() {
+    let mut cluster = Cluster::options().role("backup", "x").start();
+    cluster.psql("postgres", "GRANT pg_read_all_data TO backup; CREATE DATABASE source");
+    cluster.psql("source", "CREATE TABLE t AS SELECT generate_series(1, 1000) AS i");
+    {
+        let pooler = PgBouncer::start(&cluster, PoolMode::Session, &[]);
+        let source = PgDump::new(resolve(&pooler.url_as("backup", "source"))).env(env());
+        assert!(read_source(&source, 1 << 20).await[&part("dump")].starts_with(b"PGDMP"));
+    }
+    {
+        let pooler = PgBouncer::start(&cluster, PoolMode::Transaction, &[]);
+        let source = PgDump::new(resolve(&pooler.url_as("backup", "source"))).env(env());
+        assert!(outcome(&source, Arc::new(Silent)).await.unwrap_err().is(&TRANSACTION_POOLER));
+    }
+    cluster.become_standby();
+    let source = PgDump::new(resolve(&cluster.url_as("backup", "source"))).env(env());
+    let parts = read_source(&source, 1 << 20).await;
+    let mut observer = PgProver.observer(&part("dump")).unwrap();
+    observer.observe(&parts[&part("dump")]).unwrap();
+    assert!(observer.finish().unwrap().starts_with("1 table, "));
+}
