@@ -7,6 +7,7 @@ use crate::id::BackupId;
 use crate::monitor::{Event, Monitor, Recorder, Silent};
 use crate::names::{Label, PartName, Series};
 use crate::pipeline::PipelineOptions;
+use crate::pipeline::patience;
 use crate::pipeline::silence::Silence;
 use crate::pipeline::write::{Pipeline, WrittenPart};
 use crate::repository::catalog::{CLOCK_TOLERANCE, ManifestRecord};
@@ -42,6 +43,7 @@ pub struct BackupRequest<'a> {
     sealer: Option<Arc<dyn KeySealer>>,
     signer: Option<Arc<dyn Signer>>,
     options: PipelineOptions,
+    single_writer: bool,
     monitor: Arc<Recorder>,
     cancel: CancellationToken,
 }
@@ -69,6 +71,7 @@ impl Repository {
             sealer: None,
             signer: None,
             options: PipelineOptions::default(),
+            single_writer: false,
             monitor: Recorder::new(Arc::new(Silent)),
             cancel: CancellationToken::new(),
         }
@@ -100,6 +103,12 @@ impl BackupRequest<'_> {
         self
     }
 
+    /// Says that nobody else writes to this repository: required where the store was found to lack create-if-absent.
+    pub fn single_writer(mut self, single: bool) -> Self {
+        self.single_writer = single;
+        self
+    }
+
     /// Who is told about progress.
     pub fn monitor(mut self, monitor: Arc<dyn Monitor>) -> Self {
         self.monitor = Recorder::new(monitor);
@@ -123,6 +132,16 @@ impl BackupRequest<'_> {
             .sealer
             .clone()
             .ok_or_else(|| Error::new(&codes::RECIPIENT_REQUIRED, "nobody could open this backup"))?;
+        if !self.repository.marker().store.create_if_absent && !self.single_writer {
+            return Err(Error::new(
+                &codes::UNSUPPORTED_BY_STORE,
+                format!(
+                    "{} has no create-if-absent: two writers could overwrite each other",
+                    self.repository.sink().location()
+                ),
+            )
+            .with_hint("use another store, or, with one writer only, set allow_unconditional_create"));
+        }
         let mut folder = None;
         let uploads = TaskTracker::new();
         let prepared = tokio::select! {
@@ -277,9 +296,8 @@ impl BackupRequest<'_> {
     ) -> Result<(u64, Sha256)> {
         let (size, sha256) = (bytes.len() as u64, Sha256::of(&bytes));
         let key = folder.file(name)?;
-        let put = self.repository.sink().create_or_same_as(&key, Bytes::from(bytes), sha256);
-        let stored = in_time(self.options.max_stall, "store", put).await;
-        stored.map_err(|error| error.context(format_args!("store {key}")))?;
+        let sink = self.repository.sink();
+        patience::store(&**sink, &key, bytes.into(), sha256, self.options.max_stall).await?;
         files.insert(name.to_owned(), (size, sha256));
         Ok((size, sha256))
     }

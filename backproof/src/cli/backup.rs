@@ -32,6 +32,7 @@ pub(super) async fn run(context: &Context, args: &BackupArgs) -> Result<u8> {
         .label(settings.label.clone().unwrap_or_default())
         .seal(sealer)
         .options(pipeline)
+        .single_writer(settings.store.allow_unconditional_create)
         .monitor(context.monitor())
         .cancel_with(context.signals.token());
     let signed = signer.is_some();

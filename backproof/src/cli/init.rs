@@ -19,6 +19,13 @@ pub(super) async fn run(context: &Context, args: &InitArgs) -> Result<u8> {
     }
     let probed = backup_core::probe::probe(&*sink).await?;
     let lost = probed.lost();
+    if !probed.capabilities.create_if_absent && !settings.store.allow_unconditional_create {
+        return Err(Error::new(
+            &backup_core::error::codes::UNSUPPORTED_BY_STORE,
+            format!("the store at {} lacks {}", sink.location(), lost.join("; ")),
+        )
+        .with_hint("use another store, or, with one writer only, say --allow-unconditional-create"));
+    }
     let marker = Marker::new(settings.installation.clone(), probed.capabilities.clone())?;
     let repository = Repository::create(sink, marker).await?;
     let marker = repository.marker();

@@ -53,6 +53,7 @@ pub(crate) struct StoreSection {
     pub(crate) tags: Option<BTreeMap<String, String>>,
     pub(crate) checksums: Option<bool>,
     pub(crate) allow_unconditional_create: Option<bool>,
+    pub(crate) metadata_service: Option<bool>,
     pub(crate) connect_timeout: Option<String>,
     pub(crate) request_timeout: Option<String>,
     pub(crate) retry_for: Option<String>,

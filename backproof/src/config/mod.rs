@@ -393,6 +393,7 @@ impl Resolver {
         store.allow_unconditional_create = self
             .from_file("repository.store.allow_unconditional_create", section.allow_unconditional_create)
             .unwrap_or(false);
+        store.metadata_service = self.from_file("repository.store.metadata_service", section.metadata_service);
         let timeout = |name, text: Option<String>| text.map(|text| positive(name, &text)).transpose();
         store.connect_timeout = timeout(
             "repository.store.connect_timeout",

@@ -6,6 +6,7 @@
 
 pub mod budget;
 mod codec;
+pub(crate) mod patience;
 mod pool;
 pub mod read;
 pub(crate) mod silence;

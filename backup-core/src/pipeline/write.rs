@@ -2,6 +2,7 @@
 
 use super::budget::{PipelineOptions, WriteBudget};
 use super::codec::{Encoder, SegmentRecord, max_compressed_len};
+use super::patience;
 use super::pool::{Buffer, Pool};
 use super::silence::Silence;
 use crate::cipher::Cipher;
@@ -11,7 +12,7 @@ use crate::monitor::{Event, Monitor};
 use crate::names::PartName;
 use crate::repository::layout::BackupFolder;
 use crate::repository::manifest::{Compression, PartEntry, dotted};
-use crate::sink::{Sink, SinkExt};
+use crate::sink::Sink;
 use crate::source::PartReader;
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -205,16 +206,7 @@ impl Shared {
         };
         // Held until the put ends, whatever the sink does with the bytes.
         let _permit = sealed.take_permit();
-        let put = self.sink.create_or_same_as(&key, Bytes::from_owner(sealed), record.stored_hash);
-        match tokio::time::timeout(self.max_stall, put).await {
-            Ok(stored) => stored.map_err(|error| error.context(format_args!("store {key}")))?,
-            Err(_) => {
-                return Err(Error::new(
-                    &codes::UPLOAD_STALLED,
-                    format!("{key} could not be stored within {} seconds", self.max_stall.as_secs()),
-                ));
-            }
-        }
+        patience::store(&*self.sink, &key, Bytes::from_owner(sealed), record.stored_hash, self.max_stall).await?;
         self.silence.put(jiff::Timestamp::now());
         self.monitor.event(Event::Progress { plain: record.plain_bytes, stored: record.stored_bytes });
         Ok(record)
