@@ -45,12 +45,11 @@ impl Judge {
         if self.outcome != Outcome::Failed {
             self.outcome = outcome;
         }
-        self.findings.push(Finding {
-            severity,
-            code: error.code().name(),
-            message: error.chain(),
-            hint: error.hint().to_owned(),
-        });
+        let message = error.chain();
+        if self.findings.iter().any(|finding| finding.severity == severity && finding.message == message) {
+            return;
+        }
+        self.findings.push(Finding { severity, code: error.code().name(), message, hint: error.hint().to_owned() });
     }
 
     fn passed(&mut self, level: Level) {
@@ -129,10 +128,8 @@ impl VerifyRequest<'_> {
         }
         let wrong = stored.check_segments(options, self.monitor.clone()).await?;
         for error in &wrong {
-            // What stopped the reading was named already.
-            if !judge.findings.iter().any(|finding| finding.message == error.chain()) {
-                judge.error(error);
-            }
+            // What stopped the reading is not named twice.
+            judge.error(error);
         }
         if wrong.is_empty() && small.is_empty() {
             judge.passed(Level::Intact);

@@ -11,6 +11,7 @@ use crate::level::Level;
 use crate::monitor::{Monitor, Silent};
 use crate::pipeline::PipelineOptions;
 use crate::pipeline::budget::MIB;
+use crate::pipeline::read::least_memory;
 use crate::prover::Prover;
 use crate::repository::Repository;
 use crate::repository::catalog::{CLOCK_TOLERANCE, Catalog, Entry, Filter, ManifestRecord, Selector};
@@ -136,7 +137,7 @@ impl VerifyRequest<'_> {
         let largest = segment.map(|record| record.manifest.segments.bytes).max().unwrap_or(MIB);
         let at_once = (1..=BACKUPS_AT_ONCE.min(chosen.len()).max(1))
             .rev()
-            .find(|share| self.options.memory / *share as u64 >= 6 * largest)
+            .find(|share| self.options.memory / *share as u64 >= least_memory(largest))
             .unwrap_or(1);
         let options = PipelineOptions { memory: self.options.memory / at_once as u64, ..self.options.clone() };
         let verifications = chosen.into_iter().map(|entry| self.verify_backup(entry, &options));
