@@ -287,8 +287,9 @@ async fn the_instructions_read_well() {
     source.left_out.push(backup_core::source::LeftOut { kind: "table".into(), name: "a".into(), reason: "b".into() });
     let id = back_up_sealed(&repository, source).await.unwrap().manifest.id;
     let written = memory.get(&key(format!("backups/app/manual/{id}/RESTORE.md"))).unwrap();
-    let written =
-        String::from_utf8(written.to_vec()).unwrap().replace(id.as_str(), "20261120T020000Z-7f3a9c51d2e8b604");
+    let written = String::from_utf8(written.to_vec()).unwrap();
+    let written = written.replace(id.as_str(), "20261120T020000Z-7f3a9c51d2e8b604");
+    let written = written.replace(concat!("backproof ", env!("CARGO_PKG_VERSION")), "backproof VERSION");
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/repository/RESTORE.golden.md");
     if std::env::var_os("BACKPROOF_WRITE_GOLDEN").is_some() {
         std::fs::write(&golden, &written).unwrap();
