@@ -9,6 +9,7 @@ mod names;
 mod publication;
 mod retention;
 mod round_trip;
+mod stock_tools;
 mod support;
 mod trust;
 mod verdicts;
