@@ -65,6 +65,13 @@ fn from_paper() -> Result<AgeKey> {
 }
 
 fn signing(context: &Context, args: &KeygenArgs) -> Result<u8> {
+    let mut public = args.output.clone().into_os_string();
+    public.push(".pub");
+    let public = PathBuf::from(public);
+    if public.exists() {
+        return Err(Error::new(&codes::ALREADY_EXISTS, format!("{} exists already", public.display()))
+            .with_hint("nothing was written; choose another name"));
+    }
     let key = SigningKey::generate(&args.principal)?;
     let private = if args.passphrase {
         key.protected_private_file(&context.settings.new_passphrase(context.prompt.clone())?)?
@@ -73,9 +80,6 @@ fn signing(context: &Context, args: &KeygenArgs) -> Result<u8> {
     };
     let line = key.allowed_signers_line(&args.principal)?;
     write_private(&args.output, private.expose_secret().as_bytes())?;
-    let mut public = args.output.clone().into_os_string();
-    public.push(".pub");
-    let public = PathBuf::from(public);
     write_public(&public, key.public_file()?.as_bytes())?;
     let file = args.output.display().to_string();
     let body = json!({

@@ -18,7 +18,10 @@ pub(super) async fn run(context: &Context, args: &ShowArgs) -> Result<u8> {
     let mut filter = Filter::default();
     filter.series = settings.series.clone();
     filter.label = settings.label.clone();
-    let record = repository.find(&args.id.parse()?, &filter, args.allow_unsigned).await?;
+    let (record, doubts) = repository.find_with_doubts(&args.id.parse()?, &filter, args.allow_unsigned).await?;
+    for doubt in &doubts {
+        context.output.warning(doubt);
+    }
     let stored = repository.stored(record.clone()).await?;
     if args.restore_md {
         let text = String::from_utf8_lossy(&stored.restore_md().await?).into_owned();
@@ -43,7 +46,7 @@ pub(super) async fn run(context: &Context, args: &ShowArgs) -> Result<u8> {
         "left_out": left_out,
     });
     context.output.result("show", body, || text(&record, &authenticity, left_out.as_deref()))?;
-    Ok(0)
+    Ok(u8::from(!doubts.is_empty()))
 }
 
 fn authenticity(authenticity: &Authenticity) -> String {

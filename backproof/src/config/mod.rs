@@ -13,6 +13,7 @@ use backup_core::{Error, Result};
 use backup_storage::{Environment, ServerSideEncryption, StoreOptions, repository_url_from_env};
 use file::ConfigFile;
 use jiff::SignedDuration;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -38,7 +39,7 @@ pub struct Overrides {
     /// A file with the passphrase for whatever asks for one.
     pub passphrase_file: Option<String>,
     /// The database.
-    pub database: Option<String>,
+    pub database: Option<SecretString>,
     /// The series.
     pub name: Option<String>,
     /// The label.
@@ -82,10 +83,10 @@ pub struct Settings {
     pub trusted_signers: Option<PathBuf>,
     /// A file with the passphrase for whatever asks for one.
     pub passphrase_file: Option<PathBuf>,
-    /// The database, as given by flag or file; the variables that PostgreSQL's programs know are looked at beside it.
-    pub database: Option<String>,
-    /// Whether the database came from a flag: a password in it is then visible to others on this machine.
-    pub database_on_command_line: bool,
+    /// The database as a flag gives it: a password in it can be seen by others on this machine.
+    pub database_flag: Option<SecretString>,
+    /// The database as the file gives it, which the environment's goes before.
+    pub database_file: Option<SecretString>,
     /// The series.
     pub series: Option<Series>,
     /// The label of new backups, and of those that are looked for.
@@ -250,8 +251,10 @@ impl Resolver {
             })?;
         }
         let own = series.as_ref().and_then(|series| file.series.get(series.as_str())).cloned().unwrap_or_default();
-        let database_on_command_line = flags.database.is_some();
-        let database = self.pick("series.database", flags.database.clone(), &[], own.database);
+        let database_flag = flags.database.clone();
+        let given = database_flag.as_ref().map(|database| database.expose_secret().to_owned());
+        self.pick("series.database", given, &["DATABASE_URL", "SUPABASE_DB_URL"], own.database.clone());
+        let database_file = own.database.map(SecretString::from);
         let label = self.pick("label", flags.label.clone(), &["BACKPROOF_LABEL"], own.label.or(file.backup.label));
         let label = label.map(Label::new).transpose()?;
         let skip_unreadable = self.from_file("series.skip_unreadable", own.skip_unreadable).unwrap_or(false);
@@ -294,8 +297,8 @@ impl Resolver {
             signing_key: signing_key.map(PathBuf::from),
             trusted_signers: trusted_signers.map(PathBuf::from),
             passphrase_file: passphrase_file.map(PathBuf::from),
-            database,
-            database_on_command_line,
+            database_flag,
+            database_file,
             series,
             label,
             skip_unreadable,
@@ -422,24 +425,58 @@ fn positive(name: &str, text: &str) -> Result<Duration> {
     Ok(Duration::from_secs(duration.as_secs().unsigned_abs()))
 }
 
-/// Takes passwords out of URLs and connection strings.
+/// Takes passwords out of URLs and connection strings, by their text: what cannot be parsed must not be shown either.
 fn redact(text: &str) -> String {
-    if let Ok(mut url) = url::Url::parse(text)
-        && url.has_host()
+    let mut shown = text.to_owned();
+    if let Some((scheme, rest)) = text.split_once("://")
+        && let Some((login, host)) = rest.rsplit_once('@')
+        && let Some((user, _)) = login.split_once(':')
     {
-        let secret = url.password().is_some() || url.query_pairs().any(|(key, _)| key.contains("password"));
-        if url.password().is_some() {
-            let _ = url.set_password(Some("REDACTED"));
-        }
-        if secret && url.query().is_some() {
-            let kept: Vec<(String, String)> = url
-                .query_pairs()
-                .filter(|(key, _)| !key.contains("password"))
-                .map(|(k, v)| (k.into(), v.into()))
-                .collect();
-            url.query_pairs_mut().clear().extend_pairs(kept);
-        }
-        return if secret { url.to_string() } else { text.to_owned() };
+        shown = format!("{scheme}://{user}:REDACTED@{host}");
     }
-    if text.contains("password") && text.contains('=') { "REDACTED".into() } else { text.to_owned() }
+    // A parameter of a URL ends at `&`; in `key=value` pairs a value can be quoted, so all that follows goes.
+    let is_url = shown.contains("://");
+    let mut from = 0;
+    while let Some(at) = shown[from..].to_ascii_lowercase().find("password").map(|at| at + from) {
+        let end = shown[at..].find('&').filter(|_| is_url).map_or(shown.len(), |end| at + end);
+        let name_end = shown[at..end].find('=').map_or(at, |equals| at + equals + 1);
+        if name_end > at {
+            shown.replace_range(name_end..end, "REDACTED");
+            from = name_end + "REDACTED".len();
+        } else {
+            from = at + "password".len();
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::redact;
+
+    #[test]
+    fn no_form_of_a_database_shows_its_password() {
+        for text in [
+            "postgres://u:SECRET@h/db",
+            "postgres://u:SECRET@/db?host=/cloudsql/x",
+            "postgres://u:SECRET@h1:5432,h2:5433/db",
+            "postgres://u:SE@CRET@h/db",
+            "postgres://h/db?user=u&password=SECRET&sslmode=require",
+            "postgres://h/db?PASSWORD=SECRET",
+            "host=h password=SECRET",
+            "host=h password = 'SECRET with blanks' user=u",
+            "host=h sslpassword=SECRET",
+        ] {
+            let shown = redact(text);
+            assert!(!shown.contains("SECRET") && !shown.contains("CRET"), "{shown}");
+            assert!(shown.contains("REDACTED"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_holds_no_password_is_shown_as_it_is() {
+        for text in ["s3://acme/prod", "postgres://u@h/db", "file:///var/backups", "daily", "/etc/password_file"] {
+            assert_eq!(redact(text), text);
+        }
+    }
 }

@@ -114,14 +114,19 @@ pub(crate) struct ReadBudget {
 }
 
 impl ReadBudget {
+    /// The least memory that reads segments of this size.
+    pub(crate) fn least(segment: u64, sealed: u64) -> u64 {
+        // A worker's compressed bytes and contexts; a segment under way: as fetched, and as plaintext. One more piece of
+        // plaintext is with the consumer.
+        segment + (sealed + CONTEXTS) + (sealed + segment)
+    }
+
     pub(crate) fn plan(options: &PipelineOptions, sealed: u64) -> Result<Self> {
         options.check()?;
         let segment = options.segment_bytes;
-        // A worker's compressed bytes and contexts; a segment under way: as fetched, and as plaintext. One more piece of
-        // plaintext is with the consumer.
         let worker = sealed + CONTEXTS;
         let ahead = sealed + segment;
-        let least = segment + worker + ahead;
+        let least = Self::least(segment, sealed);
         if options.memory < least {
             return Err(too_small(options, least));
         }

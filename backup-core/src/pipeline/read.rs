@@ -109,6 +109,17 @@ impl Drop for Plaintext {
     }
 }
 
+/// More than a segment can have as it is stored.
+fn most_stored(segment_bytes: u64, compression: Compression) -> u64 {
+    // Sealing adds a header and 16 bytes per 64 KiB: far less than this, whatever the cipher.
+    max_compressed_len(segment_bytes as usize, compression) as u64 + segment_bytes / 256 + 64 * 1024
+}
+
+/// The least memory that reads a backup with segments of this size, whatever their compression.
+pub(crate) fn least_memory(segment_bytes: u64) -> u64 {
+    ReadBudget::least(segment_bytes, most_stored(segment_bytes, Compression::Zstd))
+}
+
 impl SegmentReader {
     /// `segment_bytes` and `compression` are the backup's, from its manifest; the rest of the options are the reader's.
     pub(crate) fn new(
@@ -119,8 +130,7 @@ impl SegmentReader {
         monitor: Arc<dyn Monitor>,
     ) -> Result<Self> {
         let options = PipelineOptions { segment_bytes, compression, ..options.clone() };
-        // Sealing adds a header and 16 bytes per 64 KiB: far less than this, whatever the cipher.
-        let sealed = max_compressed_len(segment_bytes as usize, compression) as u64 + segment_bytes / 256 + 64 * 1024;
+        let sealed = most_stored(segment_bytes, compression);
         let budget = ReadBudget::plan(&options, sealed)?;
         Ok(SegmentReader(Arc::new(Shared {
             sink,

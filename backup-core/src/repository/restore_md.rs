@@ -1,7 +1,7 @@
 //! RESTORE.md: how to restore one backup with stock tools alone.
 
 use super::layout;
-use super::manifest::{KeyFileEntry, Manifest};
+use super::manifest::{Compression, KeyFileEntry, Manifest};
 use crate::cipher::Scheme;
 use std::fmt::Write;
 
@@ -31,27 +31,31 @@ impl Guide<'_> {
         let folder = manifest.folder();
         let folder = folder.as_str();
         writeln!(out, "# Restoring backup {id}\n")?;
+        let mut tools = vec!["bash", "`sha256sum` (on macOS `shasum`)"];
+        match manifest.encryption.scheme {
+            Scheme::None => {}
+            Scheme::AgeX25519 => tools.push("`age`"),
+            Scheme::OpenpgpAes256 => tools.push("`gpg`"),
+        }
+        if manifest.segments.compression == Compression::Zstd {
+            tools.push("`zstd`");
+        }
+        if self.signed {
+            tools.push("`ssh-keygen`");
+        }
         writeln!(
             out,
-            "Series `{series}`, label `{label}`, state of {}. Written by {}. This needs no program of ours: only bash,\n\
-             `sha256sum` (macOS: `shasum`), {}{}, and what step 4 names.\n",
+            "Series `{series}`, label `{label}`: the state of {}. Written by {}.\n\n\
+             Nothing of ours is needed to restore it, only {}, and what step 4 names. Linux and macOS.\n",
             manifest.source.snapshot,
             manifest.writer,
-            match manifest.encryption.scheme {
-                Scheme::None => "",
-                Scheme::AgeX25519 => "`age`, ",
-                Scheme::OpenpgpAes256 => "`gpg`, ",
-            },
-            match manifest.segments.compression {
-                super::manifest::Compression::Zstd => "`zstd`",
-                super::manifest::Compression::None => "`cat`",
-            },
+            tools.join(", "),
         )?;
         for (title, facts) in [("Versions", &manifest.source.versions), ("Facts", &manifest.source.facts)] {
             if !facts.is_empty() {
                 writeln!(out, "{title}:\n")?;
                 for (name, value) in facts {
-                    writeln!(out, "- {name}: {}", value.replace(['\n', '\r', '`'], " "))?;
+                    writeln!(out, "- {}: {}", plain(name), plain(value))?;
                 }
                 writeln!(out)?;
             }
@@ -65,67 +69,77 @@ impl Guide<'_> {
         }
         writeln!(
             out,
-            "Run the blocks below in order, in one `bash`, in an empty folder on a disk that only you can read. Stop at the first\n\
-             error: every block ends at the first one anywhere in a pipe.\n"
+            "Start `bash`, go to an empty folder on a disk that only you can read, and run the blocks below in order. They change\n\
+             nothing but that folder until step 4. A block that finds something wrong says `STOP` and ends that bash: then do not\n\
+             go on, and look for another copy of the backup.\n"
         )?;
 
         writeln!(out, "## 1. Fetch\n")?;
         writeln!(
             out,
-            "The backup was written to `{}`. Set `REPOSITORY` to where it is now, and use the line that fits; each leaves the\n\
-             folder `{id}` and the file `{id}.manifest` here.\n",
-            self.location
+            "The backup was written to `{}`. `REPOSITORY` is where it is now: the folder or URL that holds `backproof.json`.\n\
+             Fetch with the lines that fit; they leave the folder `{id}` and the file `{id}.manifest` here.\n",
+            plain(self.location)
         )?;
-        writeln!(out, "```\n# S3 and compatible stores\naws s3 cp --recursive \"$REPOSITORY/{folder}\" {id}")?;
-        writeln!(out, "aws s3 cp \"$REPOSITORY/catalog/{series}/{id}.manifest\" .")?;
-        writeln!(out, "# any store that rclone knows")?;
+        writeln!(
+            out,
+            "From S3 and compatible stores (for those, add `--endpoint-url`), or from any store that rclone knows:\n"
+        )?;
+        writeln!(out, "```\nREPOSITORY=s3://bucket/prefix")?;
+        writeln!(out, "aws s3 cp --recursive \"$REPOSITORY/{folder}/\" {id}/")?;
+        writeln!(out, "aws s3 cp \"$REPOSITORY/catalog/{series}/{id}.manifest\" .\n```\n")?;
+        writeln!(out, "```\nREPOSITORY=remote:bucket/prefix")?;
         writeln!(out, "rclone copy \"$REPOSITORY/{folder}\" {id}")?;
         writeln!(out, "rclone copy \"$REPOSITORY/catalog/{series}/{id}.manifest\" .\n```\n")?;
-        writeln!(out, "A folder:\n")?;
-        writeln!(out, "```sh\nset -euo pipefail\numask 077")?;
-        writeln!(out, "cp -R \"$REPOSITORY/{folder}\" {id}")?;
+        writeln!(out, "From a folder (`REPOSITORY=/mnt/backups`):\n")?;
+        writeln!(out, "```sh\nset -euo pipefail\numask 077\nmkdir {id}")?;
+        writeln!(out, "cp -R \"$REPOSITORY/{folder}/.\" {id}/")?;
         writeln!(out, "cp \"$REPOSITORY/catalog/{series}/{id}.manifest\" .\n```\n")?;
 
         writeln!(out, "## 2. Check\n")?;
+        writeln!(out, "The manifest is whole, and of this backup:\n")?;
         writeln!(out, "```sh\nset -euo pipefail\numask 077")?;
-        writeln!(out, "command -v sha256sum >/dev/null || sha256sum() {{ shasum -a 256 \"$@\"; }}")?;
+        writeln!(out, "stop() {{ echo \"STOP: $1\" >&2; exit 1; }}")?;
+        writeln!(out, "command -v sha256sum > /dev/null || sha256sum() {{ shasum -a 256 \"$@\"; }}")?;
+        writeln!(out, "digest() {{ sha256sum < \"$1\" | cut -d ' ' -f 1; }}")?;
         writeln!(out, "sed '/^}}$/q' {id}.manifest > manifest.json")?;
         writeln!(
             out,
-            "[ \"$(sed -n 's/^sha256 //p' {id}.manifest)\" = \"$(sha256sum < manifest.json | cut -d ' ' -f 1)\" ]\n```\n"
+            "[ \"$(sed -n 's/^sha256 //p' {id}.manifest)\" = \"$(digest manifest.json)\" ] || stop \"the manifest is damaged\""
+        )?;
+        writeln!(
+            out,
+            "grep -qx '  \"id\": \"{id}\",' manifest.json || stop \"this is the manifest of another backup\"\n```\n"
         )?;
         if self.signed {
             writeln!(
                 out,
-                "Who wrote it: `SIGNERS` is your own list of trusted signers (the format of `ssh-keygen`'s `allowed_signers`), never a\n\
-                 file from the store.\n"
+                "Who wrote it. `SIGNERS` is your own list of the signers you trust (`allowed_signers` in `man ssh-keygen`), never a\n\
+                 file from the store. Without such a list leave this block out, and know that the rest then finds damage, not\n\
+                 forgery:\n"
             )?;
             writeln!(out, "```sh\nsed -n '/^-----BEGIN/,$p' {id}.manifest > manifest.sig")?;
             writeln!(
                 out,
-                "WRITER=$(ssh-keygen -Y find-principals -s manifest.sig -f \"$SIGNERS\" | head -n 1)\n\
-                 ssh-keygen -Y verify -f \"$SIGNERS\" -I \"$WRITER\" -n backproof-manifest -s manifest.sig < manifest.json\n```\n"
+                "WRITER=$(ssh-keygen -Y find-principals -s manifest.sig -f \"$SIGNERS\" | head -n 1) || stop \"no trusted signer signed it\"\n\
+                 ssh-keygen -Y verify -f \"$SIGNERS\" -I \"$WRITER\" -n backproof-manifest -s manifest.sig < manifest.json ||\n  \
+                 stop \"the signature is wrong\"\n```\n"
             )?;
         } else {
             writeln!(out, "This backup is not signed: what follows finds damage, not forgery.\n")?;
         }
-        writeln!(out, "That it is this backup's manifest, and all files are as it says:\n")?;
-        writeln!(out, "```sh\ngrep -qx '  \"id\": \"{id}\",' manifest.json")?;
-        writeln!(out, "cd {id}")?;
+        writeln!(out, "Every file is there as the manifest says, and no segment is missing:\n")?;
+        writeln!(out, "```sh\ncd {id}")?;
         writeln!(
             out,
-            "grep -qx \"  \\\"sha256sums\\\": \\\"$(sha256sum < {} | cut -d ' ' -f 1)\\\",\" ../manifest.json",
+            "grep -qx \"  \\\"sha256sums\\\": \\\"$(digest {0})\\\",\" ../manifest.json || stop \"{0} is damaged\"",
             layout::SUMS
         )?;
-        writeln!(out, "sha256sum -c {}", layout::SUMS)?;
+        writeln!(out, "sha256sum -c {} || stop \"a file is damaged\"", layout::SUMS)?;
+        writeln!(out, "check_part() (\n  cd \"$1\" || exit 1")?;
+        writeln!(out, "  [ \"$(grep -vc '^#' {})\" = \"$2\" ] || exit 1\n  sha256sum -c {0}\n)", layout::SUMS)?;
         for part in &manifest.parts {
-            writeln!(
-                out,
-                "(cd {0} && sha256sum -c {1} && [ \"$(grep -vc '^#' {1})\" = {2} ])",
-                part.name,
-                layout::SUMS,
-                part.segments
-            )?;
+            writeln!(out, "check_part {0} {1} || stop \"{0} is damaged\"", part.name, part.segments)?;
         }
         writeln!(out, "```\n")?;
 
@@ -134,31 +148,17 @@ impl Guide<'_> {
         writeln!(out, "## 4. Restore\n")?;
         writeln!(out, "{}", self.steps.trim())?;
         writeln!(out, "\n## 5. Clean up\n")?;
-        writeln!(out, "```sh\nrm -f key\n```")
+        if manifest.encryption.scheme != Scheme::None {
+            writeln!(out, "The file `key` opens this backup for whoever has it.\n\n```sh\nrm -f key\n```\n")?;
+        }
+        writeln!(out, "Remove this folder, and what you wrote from the parts, once you no longer need them.")
     }
 
     fn write_open(&self, out: &mut String) -> std::fmt::Result {
         let encryption = &self.manifest.encryption;
         writeln!(out, "## 3. Open\n")?;
         if encryption.scheme != Scheme::None {
-            writeln!(
-                out,
-                "The backup's own key is sealed to these recipients. With the secret of one of them, unseal it:\n"
-            )?;
-            for file in &encryption.key_files {
-                for recipient in &file.recipients {
-                    writeln!(out, "- `keys/{}`: {} `{}`", file.name, recipient.kind, recipient.id.replace('`', " "))?;
-                }
-            }
-            writeln!(out)?;
-            for file in &encryption.key_files {
-                self.write_unseal(out, file)?;
-            }
-            if encryption.scheme == Scheme::AgeX25519
-                && encryption.key_files.iter().any(|file| file.name.ends_with(".gpg"))
-            {
-                writeln!(out, "Holders of an OpenPGP key need `age` besides `gpg`: the segments are age files.\n")?;
-            }
+            self.write_unseal(out)?;
         }
         let open = match encryption.scheme {
             Scheme::None => "cat \"$name\"",
@@ -168,38 +168,70 @@ impl Guide<'_> {
             }
         };
         let unpack = match self.manifest.segments.compression {
-            super::manifest::Compression::Zstd => " | zstd -dcq",
-            super::manifest::Compression::None => "",
+            Compression::Zstd => " | zstd -dcq",
+            Compression::None => "",
         };
         writeln!(
             out,
             "`open_part NAME` writes a part's plaintext to its standard output. It follows the list that was checked, never what\n\
-             happens to be in the folder.\n"
+             else may be in the folder.\n"
         )?;
-        writeln!(out, "```sh\nset -euo pipefail\nopen_part() (")?;
-        writeln!(out, "  cd \"$1\" || exit 1")?;
+        writeln!(out, "```sh\nset -euo pipefail\nopen_part() (\n  set -euo pipefail\n  cd \"$1\" || exit 1")?;
         writeln!(out, "  grep -v '^#' {} | while read -r _ name; do", layout::SUMS)?;
-        writeln!(out, "    {open}{unpack} || exit 1\n  done\n)\n```\n")
+        writeln!(out, "    {open} < /dev/null{unpack} || exit 1\n  done\n)\n```\n")?;
+        let names: Vec<String> = self.manifest.parts.iter().map(|part| format!("`{}`", part.name)).collect();
+        writeln!(out, "The parts are {}.\n", names.join(", "))
     }
 
-    fn write_unseal(&self, out: &mut String, file: &KeyFileEntry) -> std::fmt::Result {
-        let passphrase = file.recipients.iter().any(|recipient| recipient.kind == "passphrase");
-        // The block that a script can run is marked `sh`; with several key files, the reader chooses.
-        let mark = if self.manifest.encryption.key_files.len() == 1 && !passphrase { "sh" } else { "" };
-        if file.name.ends_with(".gpg") {
-            writeln!(
-                out,
-                "With the OpenPGP secret key in gpg's keyring:\n\n```{mark}\ngpg -d keys/{} > key\n```\n",
-                file.name
-            )
-        } else if passphrase {
-            writeln!(out, "With the passphrase:\n\n```{mark}\nage -d keys/{} > key\n```\n", file.name)
-        } else {
-            writeln!(
-                out,
-                "With `IDENTITY`, the file of an age or SSH identity:\n\n```{mark}\nage -d -i \"$IDENTITY\" keys/{} > key\n```\n",
-                file.name
-            )
+    /// The key file is chosen by what the reader has: one block serves all of them, and a script.
+    fn write_unseal(&self, out: &mut String) -> std::fmt::Result {
+        let files = &self.manifest.encryption.key_files;
+        writeln!(out, "The backup's own key is sealed to these recipients; the secret of one of them unseals it:\n")?;
+        for file in files {
+            for recipient in &file.recipients {
+                writeln!(out, "- `keys/{}`: {} `{}`", file.name, plain(&recipient.kind), plain(&recipient.id))?;
+            }
         }
+        writeln!(out)?;
+        let passphrase = |file: &&KeyFileEntry| file.recipients.iter().any(|recipient| recipient.kind == "passphrase");
+        let gpg = |file: &&KeyFileEntry| file.name.ends_with(".gpg");
+        let with_identity: Vec<_> = files.iter().filter(|file| !gpg(file) && !passphrase(file)).collect();
+        let with_gpg: Vec<_> = files.iter().filter(gpg).collect();
+        let with_passphrase: Vec<_> = files.iter().filter(|file| !gpg(file) && passphrase(file)).collect();
+        let mut ways = Vec::new();
+        if !with_identity.is_empty() {
+            ways.push("an age or SSH identity: set `IDENTITY` to its file");
+        }
+        if !with_gpg.is_empty() {
+            ways.push("an OpenPGP secret key: import it into gpg's keyring");
+        }
+        if !with_passphrase.is_empty() {
+            ways.push("the passphrase: it is asked for");
+        }
+        writeln!(out, "What you have, and what to do with it before the block:\n\n- {}\n", ways.join("\n- "))?;
+        writeln!(out, "```sh\numask 077\nrm -f key")?;
+        for file in with_identity {
+            writeln!(
+                out,
+                "[ -s key ] || [ -z \"${{IDENTITY:-}}\" ] || age -d -i \"$IDENTITY\" keys/{} > key || rm -f key",
+                file.name
+            )?;
+        }
+        for file in with_gpg {
+            writeln!(out, "[ -s key ] || gpg -d keys/{} > key || rm -f key", file.name)?;
+        }
+        for file in with_passphrase {
+            writeln!(out, "[ -s key ] || age -d keys/{} > key || rm -f key", file.name)?;
+        }
+        writeln!(out, "[ -s key ] || stop \"no key file was opened\"\n```\n")?;
+        if self.manifest.encryption.scheme == Scheme::AgeX25519 && files.iter().any(|file| gpg(&file)) {
+            writeln!(out, "Holders of an OpenPGP key need `age` besides `gpg`: the segments are age files.\n")?;
+        }
+        Ok(())
     }
+}
+
+/// A text from elsewhere that stays within its line, and within its code span.
+fn plain(text: &str) -> String {
+    text.replace(|c: char| c.is_control() || c == '`', " ")
 }

@@ -7,6 +7,7 @@
 
 use crate::digest::Sha256;
 use crate::error::{Error, Result, codes};
+use crate::key::ObjectKey;
 use std::fmt::Write;
 
 /// One line of a SHA256SUMS with the comment before it.
@@ -61,7 +62,8 @@ fn parse(comment: &[u8], line: &[u8]) -> Option<Sum> {
     let (sha256, same) = line.split_once("  ")?;
     let sum = Sum { name: name.to_owned(), bytes: bytes.parse().ok()?, sha256: sha256.parse().ok()? };
     // Nothing but the canonical spelling: no sign or leading zero before the size, no other name in the second line.
-    (same == name && sum.bytes.to_string() == bytes).then_some(sum)
+    // The name is a path within the folder: no carriage return, nothing that `sha256sum` would escape.
+    (same == name && sum.bytes.to_string() == bytes && ObjectKey::new(name).is_ok()).then_some(sum)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! What is here panics where a check fails: it is meant for tests alone.
 
 pub mod cipher;
+pub mod retention;
 pub mod sink;
 pub mod source;
 pub mod target;

@@ -12,20 +12,25 @@ use crate::target::Restorable;
 use futures::TryStreamExt;
 use std::collections::BTreeMap;
 
-/// What stops a verification short of its level without saying anything bad about the backup.
+/// What says that the backup itself is bad. Everything else (a store that is away, a key that is locked, a missing program)
+/// says that it could not be looked at: unverified, and never a pass.
 fn is_unverified(error: &Error) -> bool {
-    error.is_transient()
-        || [
-            &codes::ACCESS_DENIED,
-            &codes::IDENTITY_REQUIRED,
-            &codes::WRONG_IDENTITY,
-            &codes::BUDGET_TOO_SMALL,
-            &codes::UNKNOWN_FORMAT,
-            &codes::CANCELLED,
-            &codes::IO,
-        ]
-        .iter()
-        .any(|code| error.is(code))
+    ![
+        &codes::SEGMENT_DAMAGED,
+        &codes::DECRYPT_FAILED,
+        &codes::DECOMPRESS_FAILED,
+        &codes::INVALID_DOCUMENT,
+        &codes::INVALID_NAME,
+        &codes::PART_INVALID,
+        &codes::PART_NOT_FOUND,
+        &codes::BACKUP_NOT_FOUND,
+        &codes::OBJECT_NOT_FOUND,
+        &codes::UNSIGNED,
+        &codes::BAD_SIGNATURE,
+        &codes::SELF_CHECK_FAILED,
+    ]
+    .iter()
+    .any(|code| error.is(code))
 }
 
 /// Gathers what is found about one backup.
@@ -45,12 +50,11 @@ impl Judge {
         if self.outcome != Outcome::Failed {
             self.outcome = outcome;
         }
-        self.findings.push(Finding {
-            severity,
-            code: error.code().name(),
-            message: error.chain(),
-            hint: error.hint().to_owned(),
-        });
+        let message = error.chain();
+        if self.findings.iter().any(|finding| finding.severity == severity && finding.message == message) {
+            return;
+        }
+        self.findings.push(Finding { severity, code: error.code().name(), message, hint: error.hint().to_owned() });
     }
 
     fn passed(&mut self, level: Level) {
@@ -129,10 +133,8 @@ impl VerifyRequest<'_> {
         }
         let wrong = stored.check_segments(options, self.monitor.clone()).await?;
         for error in &wrong {
-            // What stopped the reading was named already.
-            if !judge.findings.iter().any(|finding| finding.message == error.chain()) {
-                judge.error(error);
-            }
+            // What stopped the reading is not named twice.
+            judge.error(error);
         }
         if wrong.is_empty() && small.is_empty() {
             judge.passed(Level::Intact);
@@ -192,6 +194,11 @@ impl VerifyRequest<'_> {
     async fn readable(&self, backup: &OpenBackup, judge: &mut Judge) -> Result<()> {
         let kind = &backup.manifest().source.kind;
         let prover = self.provers.iter().find(|prover| prover.knows(kind));
+        for name in prover.map(|prover| prover.required_parts()).unwrap_or_default() {
+            if backup.manifest().part(&name).is_err() {
+                return Err(Error::new(&codes::PART_INVALID, format!("a backup of kind {kind} without a part {name}")));
+            }
+        }
         for part in &backup.manifest().parts {
             let name = PartName::from_manifest(&part.name)?;
             let mut observer = prover.and_then(|prover| prover.observer(&name));

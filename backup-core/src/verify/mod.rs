@@ -9,8 +9,10 @@ use crate::cipher::KeyOpener;
 use crate::error::{Error, Result, codes};
 use crate::level::Level;
 use crate::monitor::{Monitor, Silent};
+use crate::names::Series;
 use crate::pipeline::PipelineOptions;
 use crate::pipeline::budget::MIB;
+use crate::pipeline::read::least_memory;
 use crate::prover::Prover;
 use crate::repository::Repository;
 use crate::repository::catalog::{CLOCK_TOLERANCE, Catalog, Entry, Filter, ManifestRecord, Selector};
@@ -130,13 +132,13 @@ impl VerifyRequest<'_> {
         let catalog = self.repository.catalog(self.filter.series.as_ref()).await?;
         let mut findings = Vec::new();
         let chosen = self.choose(&catalog, &mut findings)?;
-        self.judge_catalog(&catalog, &mut findings);
+        self.judge_catalog(&catalog, &chosen, &mut findings);
 
         let segment = chosen.iter().filter_map(|entry| entry.record.as_ref().ok());
         let largest = segment.map(|record| record.manifest.segments.bytes).max().unwrap_or(MIB);
         let at_once = (1..=BACKUPS_AT_ONCE.min(chosen.len()).max(1))
             .rev()
-            .find(|share| self.options.memory / *share as u64 >= 6 * largest)
+            .find(|share| self.options.memory / *share as u64 >= least_memory(largest))
             .unwrap_or(1);
         let options = PipelineOptions { memory: self.options.memory / at_once as u64, ..self.options.clone() };
         let verifications = chosen.into_iter().map(|entry| self.verify_backup(entry, &options));
@@ -225,7 +227,7 @@ impl VerifyRequest<'_> {
     }
 
     /// What is checked of the catalog as a whole, and of the newest backup of each series.
-    fn judge_catalog(&self, catalog: &Catalog, findings: &mut Vec<Finding>) {
+    fn judge_catalog(&self, catalog: &Catalog, chosen: &[&Entry], findings: &mut Vec<Finding>) {
         for missing in catalog.missing() {
             findings.push(
                 Finding::failure(
@@ -263,7 +265,22 @@ impl VerifyRequest<'_> {
         }
         let by_id = self.selectors.iter().any(|selector| *selector != Selector::Latest);
         let max_age = self.max_age.or_else(|| (!by_id).then_some(DEFAULT_MAX_AGE));
-        for series in catalog.series() {
+        let future = now.saturating_add(CLOCK_TOLERANCE).unwrap_or(now);
+        for record in catalog.entries().iter().filter_map(Entry::usable) {
+            let manifest = &record.manifest;
+            if manifest.source.snapshot > future {
+                findings.push(
+                    Finding::warning(
+                        "future_dated",
+                        format!("{} of series {} is dated in the future", manifest.id, manifest.series),
+                    )
+                    .hint("set the database server's clock; until then it is not `latest`"),
+                );
+            }
+        }
+        // Who asks for one backup is told of its series alone.
+        let asked = |series: &&Series| !by_id || chosen.iter().any(|entry| entry.series == **series);
+        for series in catalog.series().into_iter().filter(asked) {
             match catalog.latest(series, &self.filter) {
                 Some(newest) => self.judge_newest(catalog, newest, max_age, now, findings),
                 None if by_id => {}

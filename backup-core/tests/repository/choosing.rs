@@ -1,0 +1,99 @@
+//! Which backup is meant: `latest`, ids and their beginnings.
+
+use crate::support::*;
+use backup_core::error::codes;
+use backup_core::id::BackupId;
+use backup_core::names::{Label, Series};
+use backup_core::repository::Repository;
+use backup_core::repository::catalog::{Filter, Selector};
+use backup_core::testing::sink::MemorySink;
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+
+const NOON: &str = "2026-11-20T12:00:00Z";
+
+/// A repository whose store's clock stands at noon.
+async fn at_noon() -> (MemorySink, Repository) {
+    let memory = MemorySink::new();
+    memory.set_time(Some(NOON.parse().unwrap()));
+    let repository = create(Arc::new(memory.clone())).await;
+    (memory, repository)
+}
+
+/// A backup of a series with a snapshot so many seconds after noon.
+async fn made(repository: &Repository, series: &str, label: &str, seconds: i64) -> BackupId {
+    let noon: Timestamp = NOON.parse().unwrap();
+    let source = TestSource::of_size(10).at(noon + SignedDuration::from_secs(seconds));
+    let request = repository.backup(Series::new(series).unwrap(), Arc::new(source)).label(Label::new(label).unwrap());
+    let request = request.seal(Arc::new(backup_core::cipher::NoEncryption)).options(small());
+    request.run().await.unwrap().manifest.id
+}
+
+fn filter(series: Option<&str>, label: Option<&str>) -> Filter {
+    let series = series.map(|name| Series::new(name).unwrap());
+    Filter { series, label: label.map(|name| Label::new(name).unwrap()), before: None }
+}
+
+async fn latest(repository: &Repository, filter: &Filter) -> backup_core::Result<BackupId> {
+    repository.find(&Selector::Latest, filter, false).await.map(|record| record.manifest.id)
+}
+
+#[tokio::test]
+async fn latest_is_by_snapshot_and_not_from_the_future() {
+    let (_, repository) = at_noon().await;
+    assert_code(latest(&repository, &Filter::default()).await, &codes::BACKUP_NOT_FOUND);
+    let newest = made(&repository, "app", "manual", -60).await;
+    let older = made(&repository, "app", "manual", -7200).await;
+    assert_eq!(latest(&repository, &Filter::default()).await.unwrap(), newest);
+    // A clock that is a little ahead is fine, one that is off is not.
+    let ahead = made(&repository, "app", "manual", 300).await;
+    assert_eq!(latest(&repository, &Filter::default()).await.unwrap(), ahead);
+    made(&repository, "app", "manual", 301).await;
+    made(&repository, "app", "manual", 10 * 365 * 86_400).await;
+    assert_eq!(latest(&repository, &Filter::default()).await.unwrap(), ahead);
+    let before = |seconds: i64| Filter {
+        before: Some(NOON.parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds)),
+        ..Filter::default()
+    };
+    assert_eq!(latest(&repository, &before(300)).await.unwrap(), newest);
+    assert_eq!(latest(&repository, &before(-60)).await.unwrap(), older);
+    assert_code(latest(&repository, &before(-7200)).await, &codes::BACKUP_NOT_FOUND);
+}
+
+#[tokio::test]
+async fn labels_and_series_choose() {
+    let (_, repository) = at_noon().await;
+    let daily = made(&repository, "app", "daily", -100).await;
+    let manual = made(&repository, "app", "manual", -50).await;
+    assert_eq!(latest(&repository, &filter(None, None)).await.unwrap(), manual);
+    assert_eq!(latest(&repository, &filter(None, Some("daily"))).await.unwrap(), daily);
+    assert_code(latest(&repository, &filter(None, Some("weekly"))).await, &codes::BACKUP_NOT_FOUND);
+    let other = made(&repository, "app-2", "daily", -10).await;
+    let error = assert_code(latest(&repository, &filter(None, None)).await, &codes::SERIES_REQUIRED);
+    assert!(error.hint().contains("app, app-2"), "{}", error.report());
+    assert_eq!(latest(&repository, &filter(Some("app-2"), None)).await.unwrap(), other);
+    // `app` is not a prefix of anything.
+    assert_eq!(latest(&repository, &filter(Some("app"), None)).await.unwrap(), manual);
+    assert_code(latest(&repository, &filter(Some("ap"), None)).await, &codes::BACKUP_NOT_FOUND);
+}
+
+#[tokio::test]
+async fn ids_may_be_cut_short_while_they_are_clear() {
+    let (_, repository) = at_noon().await;
+    let first = made(&repository, "app", "daily", -100).await;
+    let second = made(&repository, "other", "daily", -200).await;
+    let find = async |text: &str, filter: Filter| {
+        let selector: Selector = text.parse()?;
+        repository.find(&selector, &filter, false).await.map(|record| record.manifest.id)
+    };
+    assert_eq!(find(first.as_str(), Filter::default()).await.unwrap(), first);
+    assert_eq!(find(&second.as_str()[..18], Filter::default()).await.unwrap(), second);
+    assert_code(find("2026", Filter::default()).await, &codes::AMBIGUOUS_ID);
+    assert_eq!(find("2026", filter(Some("other"), None)).await.unwrap(), second);
+    assert_code(find("2025", Filter::default()).await, &codes::BACKUP_NOT_FOUND);
+    for wrong in ["", "latest ", "../x", "newest", "2026/11"] {
+        assert_code(find(wrong, Filter::default()).await, &codes::INVALID_ARGUMENT);
+    }
+    let verdict = repository.verify().only("2026".parse().unwrap()).options(small()).run().await;
+    assert_code(verdict.map(drop), &codes::AMBIGUOUS_ID);
+}
