@@ -5,7 +5,6 @@ use super::args::CatArgs;
 use backup_core::error::{codes, io_error};
 use backup_core::names::PartName;
 use backup_core::pipeline::read::PartStream;
-use backup_core::repository::catalog::Filter;
 use backup_core::{Error, Result};
 use serde_json::json;
 use std::path::Path;
@@ -21,9 +20,7 @@ pub(super) async fn run(context: &Context, args: &CatArgs) -> Result<u8> {
     }
     let settings = &context.settings;
     let repository = settings.repository().await?;
-    let mut filter = Filter::default();
-    filter.series = settings.series.clone();
-    filter.label = settings.label.clone();
+    let filter = settings.filter();
     let part = PartName::from_manifest(&args.part)?;
     let request = repository
         .read(args.id.parse()?)

@@ -18,10 +18,8 @@ use std::path::Path;
 
 pub(super) async fn run(context: &Context, args: &RestoreArgs) -> Result<u8> {
     let settings = &context.settings;
-    let mut filter = Filter::default();
-    filter.series = settings.series.clone();
-    filter.label = settings.label.clone();
-    filter.before = args.before.as_deref().map(time).transpose()?;
+    let before = args.before.as_deref().map(time).transpose()?;
+    let filter = Filter { before, ..settings.filter() };
     let selector: backup_core::repository::catalog::Selector = args.id.parse()?;
     if filter.before.is_some() && selector != backup_core::repository::catalog::Selector::Latest {
         return Err(Error::new(

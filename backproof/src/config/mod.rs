@@ -8,6 +8,7 @@ use backup_core::error::io_error;
 use backup_core::level::Level;
 use backup_core::names::{Label, Series};
 use backup_core::pipeline::PipelineOptions;
+use backup_core::repository::catalog::Filter;
 use backup_core::repository::manifest::Compression;
 use backup_core::{Error, Result};
 use backup_storage::{Environment, ServerSideEncryption, StoreOptions, repository_url_from_env};
@@ -117,6 +118,11 @@ impl Settings {
         let (file, path) = read_file(overrides, &env)?;
         Resolver { env, path, shown: Vec::new() }.resolve(overrides, file)
     }
+
+    /// What `latest` is chosen from, and `verify` looks at.
+    pub fn filter(&self) -> Filter {
+        Filter { series: self.series.clone(), label: self.label.clone(), before: None }
+    }
 }
 
 fn read_file(overrides: &Overrides, env: &Environment) -> Result<(ConfigFile, Option<PathBuf>)> {
@@ -181,7 +187,7 @@ impl Resolver {
     }
 
     /// A setting that stands in the file alone.
-    fn from_file<T: Clone + std::fmt::Debug>(&mut self, name: &'static str, value: Option<T>) -> Option<T> {
+    fn file_only<T: Clone + std::fmt::Debug>(&mut self, name: &'static str, value: Option<T>) -> Option<T> {
         if let Some(value) = &value {
             let text = format!("{value:?}");
             let origin = self.file_origin();
@@ -262,36 +268,36 @@ impl Resolver {
         let database_file = own.database.map(SecretString::from);
         let label = self.pick("label", flags.label.clone(), &["BACKPROOF_LABEL"], own.label.or(file.backup.label));
         let label = label.map(Label::new).transpose()?;
-        let skip_unreadable = self.from_file("series.skip_unreadable", own.skip_unreadable).unwrap_or(false);
+        let skip_unreadable = self.file_only("series.skip_unreadable", own.skip_unreadable).unwrap_or(false);
 
         let mut pipeline = PipelineOptions::default();
-        if let Some(text) = self.from_file("backup.segment_size", file.backup.segment_size) {
+        if let Some(text) = self.file_only("backup.segment_size", file.backup.segment_size) {
             pipeline.segment_bytes = units::size(&text).map_err(named("backup.segment_size"))?;
         }
-        if let Some(text) = self.from_file("backup.compression", file.backup.compression) {
+        if let Some(text) = self.file_only("backup.compression", file.backup.compression) {
             pipeline.compression = match text.as_str() {
                 "zstd" => Compression::Zstd,
                 "none" => Compression::None,
                 _ => return Err(invalid("backup.compression", &text, "zstd or none")),
             };
         }
-        if let Some(level) = self.from_file("backup.compression_level", file.backup.compression_level) {
+        if let Some(level) = self.file_only("backup.compression_level", file.backup.compression_level) {
             pipeline.level = level;
         }
-        pipeline.workers = self.from_file("backup.workers", file.backup.workers);
+        pipeline.workers = self.file_only("backup.workers", file.backup.workers);
         let memory = self.pick("backup.memory", flags.memory.clone(), &["BACKPROOF_MEMORY"], file.backup.memory);
         if let Some(text) = memory {
             pipeline.memory = units::size(&text).map_err(named("backup.memory"))?;
         }
-        if let Some(text) = self.from_file("backup.max_stall", file.backup.max_stall) {
+        if let Some(text) = self.file_only("backup.max_stall", file.backup.max_stall) {
             pipeline.max_stall = positive("backup.max_stall", &text)?;
         }
 
-        let level = self.from_file("verify.level", file.verify.level);
-        let max_age = self.from_file("verify.max_age", file.verify.max_age);
-        let min_size = self.from_file("verify.min_size", file.verify.min_size);
+        let level = self.file_only("verify.level", file.verify.level);
+        let max_age = self.file_only("verify.max_age", file.verify.max_age);
+        let min_size = self.file_only("verify.min_size", file.verify.min_size);
         let pg_bindir = self.pick("postgres.bindir", flags.pg_bindir.clone(), &["PG_BINDIR"], file.postgres.bindir);
-        let lock_wait_timeout = self.from_file("postgres.lock_wait_timeout", file.postgres.lock_wait_timeout);
+        let lock_wait_timeout = self.file_only("postgres.lock_wait_timeout", file.postgres.lock_wait_timeout);
         Ok(Settings {
             repo,
             store,
@@ -359,8 +365,8 @@ impl Resolver {
         id: Option<String>,
         installation: bool,
     ) -> Result<Option<String>> {
-        let write_only = self.from_file("repository.write_only", write_only).unwrap_or(false);
-        let id = self.from_file("repository.repository_id", id);
+        let write_only = self.file_only("repository.write_only", write_only).unwrap_or(false);
+        let id = self.file_only("repository.repository_id", id);
         match (write_only, id) {
             (false, _) => Ok(None),
             (true, Some(id)) if installation => Ok(Some(id)),
@@ -377,13 +383,13 @@ impl Resolver {
     fn store(&mut self, section: file::StoreSection) -> Result<StoreOptions> {
         let mut store = StoreOptions::default();
         store.env = self.env.clone();
-        store.endpoint = self.from_file("repository.store.endpoint", section.endpoint);
-        store.region = self.from_file("repository.store.region", section.region);
-        store.path_style = self.from_file("repository.store.path_style", section.path_style);
-        store.ca_file = self.from_file("repository.store.ca_file", section.ca_file).map(PathBuf::from);
-        store.allow_http = self.from_file("repository.store.allow_http", section.allow_http).unwrap_or(false);
-        let kms_key = self.from_file("repository.store.kms_key_id", section.kms_key_id);
-        let encryption = self.from_file("repository.store.server_side_encryption", section.server_side_encryption);
+        store.endpoint = self.file_only("repository.store.endpoint", section.endpoint);
+        store.region = self.file_only("repository.store.region", section.region);
+        store.path_style = self.file_only("repository.store.path_style", section.path_style);
+        store.ca_file = self.file_only("repository.store.ca_file", section.ca_file).map(PathBuf::from);
+        store.allow_http = self.file_only("repository.store.allow_http", section.allow_http).unwrap_or(false);
+        let kms_key = self.file_only("repository.store.kms_key_id", section.kms_key_id);
+        let encryption = self.file_only("repository.store.server_side_encryption", section.server_side_encryption);
         store.server_side_encryption = match (encryption.as_deref(), kms_key) {
             (None, None) => None,
             (Some("aes256"), None) => Some(ServerSideEncryption::Aes256),
@@ -398,24 +404,24 @@ impl Resolver {
                 return Err(invalid("repository.store.server_side_encryption", other, "aes256 or kms"));
             }
         };
-        store.storage_class = self.from_file("repository.store.storage_class", section.storage_class);
-        store.tags = self.from_file("repository.store.tags", section.tags).unwrap_or_default();
-        store.checksums = self.from_file("repository.store.checksums", section.checksums);
+        store.storage_class = self.file_only("repository.store.storage_class", section.storage_class);
+        store.tags = self.file_only("repository.store.tags", section.tags).unwrap_or_default();
+        store.checksums = self.file_only("repository.store.checksums", section.checksums);
         store.allow_unconditional_create = self
-            .from_file("repository.store.allow_unconditional_create", section.allow_unconditional_create)
+            .file_only("repository.store.allow_unconditional_create", section.allow_unconditional_create)
             .unwrap_or(false);
-        store.metadata_service = self.from_file("repository.store.metadata_service", section.metadata_service);
+        store.metadata_service = self.file_only("repository.store.metadata_service", section.metadata_service);
         let timeout = |name, text: Option<String>| text.map(|text| positive(name, &text)).transpose();
         store.connect_timeout = timeout(
             "repository.store.connect_timeout",
-            self.from_file("repository.store.connect_timeout", section.connect_timeout),
+            self.file_only("repository.store.connect_timeout", section.connect_timeout),
         )?;
         store.request_timeout = timeout(
             "repository.store.request_timeout",
-            self.from_file("repository.store.request_timeout", section.request_timeout),
+            self.file_only("repository.store.request_timeout", section.request_timeout),
         )?;
         store.retry_for =
-            timeout("repository.store.retry_for", self.from_file("repository.store.retry_for", section.retry_for))?;
+            timeout("repository.store.retry_for", self.file_only("repository.store.retry_for", section.retry_for))?;
         Ok(store)
     }
 }
