@@ -117,8 +117,17 @@ impl Settings {
         }
     }
 
-    /// The database that is backed up: a flag or the file names it, or the variables that PostgreSQL's programs know.
+    /// The database that is backed up: a flag names it, or the variables that PostgreSQL's programs know, or the file.
     pub fn source_connection(&self) -> Result<Connection> {
-        Connection::resolve(self.database.as_deref(), &Env::from_process())
+        let env = Env::from_process();
+        if let Some(flag) = &self.database_flag {
+            return Connection::resolve(Some(flag.expose_secret()), &env);
+        }
+        let in_environment = ["DATABASE_URL", "SUPABASE_DB_URL"].iter().any(|name| env.get(name).is_some());
+        match &self.database_file {
+            // As a variable: nobody else sees it, as with the file that it comes from.
+            Some(file) if !in_environment => Connection::resolve(None, &env.with("DATABASE_URL", file.expose_secret())),
+            _ => Connection::resolve(None, &env),
+        }
     }
 }

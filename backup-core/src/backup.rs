@@ -178,6 +178,10 @@ impl BackupRequest<'_> {
         // 1. The snapshot gives the backup its id, and the id its key.
         self.step("take a snapshot of the source");
         let mut snapshot = self.source.open(self.monitor.clone()).await?;
+        let skew = snapshot.info().snapshot.duration_since(Timestamp::now());
+        if skew > CLOCK_TOLERANCE || skew < -CLOCK_TOLERANCE * 12 {
+            self.monitor.warn(format!("the source's clock and this machine's differ by {} seconds", skew.as_secs()));
+        }
         let id = BackupId::generate(snapshot.info().snapshot)?;
         let key = sealer.new_key(&id).await?;
         self.monitor.event(Event::Started { backup: id.clone() });
@@ -471,17 +475,17 @@ impl BackupRequest<'_> {
             tokio::time::sleep(LAST_PUT).await;
         };
         let outcome = tokio::select! {
-        outcome = patience::store(&**sink, &key, bytes.clone(), Sha256::of(&bytes), self.options.max_stall) => outcome,
-                    () = given_up => Err(cancelled()),
-                };
+            outcome = patience::store(&**sink, &key, bytes.clone(), Sha256::of(&bytes), self.options.max_stall) => outcome,
+            () = given_up => Err(cancelled()),
+        };
         let Err(error) = outcome else { return Ok(report) };
         // The answer may have been lost on its way back: what counts is what is there.
         match in_time(LAST_PUT, "read", sink.read(&key, None)).await {
             Ok(found) if found == bytes => Ok(report),
             Err(cause) if cause.is(&codes::OBJECT_NOT_FOUND) => {
-                // A request that got no clear answer may still arrive.
-                let certain = !error.is_transient() && !error.is(&codes::CANCELLED);
-                Err(Unpublished { error: error.context("publish the manifest"), certain })
+                // A request that got no clear answer may still arrive, and a listing may lag: what the manifest would name stays,
+                // as an orphan.
+                Err(Unpublished { error: error.context("publish the manifest"), certain: false })
             }
             Ok(_) => Err(Unpublished { error: error.context("publish the manifest"), certain: false }),
             Err(_) => {

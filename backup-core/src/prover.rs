@@ -9,6 +9,11 @@ pub trait Prover: Debug + Send + Sync {
     /// Whether it knows backups of this kind ([`SourceInfo::kind`](crate::source::SourceInfo::kind)).
     fn knows(&self, kind: &str) -> bool;
 
+    /// The parts that a backup of such a kind must have.
+    fn required_parts(&self) -> Vec<PartName> {
+        Vec::new()
+    }
+
     /// An observer for a part, or `None` when the bytes of this part have no structure to check.
     fn observer(&self, part: &PartName) -> Option<Box<dyn PartObserver>>;
 }

@@ -2,7 +2,7 @@
 
 use crate::cipher::KeyOpener;
 use crate::error::Result;
-use crate::monitor::{Event, Monitor, Silent};
+use crate::monitor::{Event, Monitor, Recorder, Silent};
 use crate::names::PartName;
 use crate::pipeline::PipelineOptions;
 use crate::pipeline::read::PartStream;
@@ -21,7 +21,7 @@ pub struct ReadRequest<'a> {
     allow_unsigned: bool,
     opener: Option<Arc<dyn KeyOpener>>,
     options: PipelineOptions,
-    monitor: Arc<dyn Monitor>,
+    monitor: Arc<Recorder>,
 }
 
 impl Repository {
@@ -34,7 +34,7 @@ impl Repository {
             allow_unsigned: false,
             opener: None,
             options: PipelineOptions::default(),
-            monitor: Arc::new(Silent),
+            monitor: Recorder::new(Arc::new(Silent)),
         }
     }
 }
@@ -66,7 +66,7 @@ impl ReadRequest<'_> {
 
     /// Who is told about progress.
     pub fn monitor(mut self, monitor: Arc<dyn Monitor>) -> Self {
-        self.monitor = monitor;
+        self.monitor = Recorder::new(monitor);
         self
     }
 
@@ -74,10 +74,19 @@ impl ReadRequest<'_> {
     pub async fn open(&self) -> Result<OpenBackup> {
         let step = |doing: &str| self.monitor.event(Event::Step { doing: doing.into() });
         step("find the backup");
-        let record = self.repository.find(&self.selector, &self.filter, self.allow_unsigned).await?;
+        let found = self.repository.find_with_doubts(&self.selector, &self.filter, self.allow_unsigned).await?;
+        let (record, doubts) = found;
+        for message in doubts {
+            self.monitor.event(Event::Warning { message });
+        }
         let stored = self.repository.stored(record).await?;
         step("open its key");
         stored.unseal(self.opener.as_deref(), &self.options, self.monitor.clone()).await
+    }
+
+    /// The warnings that the monitor was told so far.
+    pub fn warnings(&self) -> Vec<String> {
+        self.monitor.warnings()
     }
 
     /// The plaintext of one part.

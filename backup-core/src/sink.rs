@@ -144,7 +144,8 @@ pub trait SinkExt: Sink {
                 format!("{key} has {} bytes, more than the {limit} a document may have", info.size),
             ));
         }
-        self.read(key, None).await
+        // Never more than was announced, whatever is there by now.
+        self.read(key, (info.size > 0).then_some(0..info.size)).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! Making keys: age identities for reading backups, SSH keys for signing them.
 
 use crate::age_key_file;
-use crate::error::codes::{INVALID_RECIPIENT, INVALID_SIGNING_KEY};
+use crate::error::codes::{INVALID_IDENTITY, INVALID_RECIPIENT, INVALID_SIGNING_KEY};
 use crate::ssh_signer::allowed_signers_line;
 use age::armor::{ArmoredWriter, Format};
 use age::{scrypt, x25519};
@@ -32,6 +32,15 @@ impl AgeKey {
     /// Makes one from the operating system's random numbers.
     pub fn generate() -> Self {
         AgeKey(x25519::Identity::generate())
+    }
+
+    /// A key that exists already, from its secret line `AGE-SECRET-KEY-1…`.
+    ///
+    /// # Errors
+    /// [`INVALID_IDENTITY`] when the text is not one; the text is not repeated.
+    pub fn from_secret(secret: &SecretString) -> Result<Self> {
+        let identity = secret.expose_secret().trim().parse().map(AgeKey);
+        identity.map_err(|reason: &str| Error::new(&INVALID_IDENTITY, format!("this is not an age identity: {reason}")))
     }
 
     /// The public half, `age1…`: what hosts that back up are given.

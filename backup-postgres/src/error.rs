@@ -14,7 +14,7 @@ pub mod codes {
         /// There is no such database on the server, or the role may not connect to it.
         DATABASE_NOT_FOUND = "database_not_found", permanent, "check the database's name; `psql -l` lists those that exist";
         /// TLS could not be agreed on, or the server's certificate was not accepted.
-        TLS_FAILED = "tls_failed", permanent, "check sslmode and sslrootcert (docs/postgres.md)";
+        TLS_FAILED = "database_tls_failed", permanent, "check sslmode and sslrootcert (docs/postgres.md)";
         /// A query of ours failed on the server.
         QUERY_FAILED = "query_failed", permanent, "see the cause";
         /// The connection broke in the middle.

@@ -3,6 +3,7 @@
 use crate::connection::Connection;
 use crate::tools::Tools;
 use backup_core::error::codes::SOURCE_FAILED;
+use backup_core::monitor::{Event, Monitor};
 use backup_core::{Error, Result};
 use std::process::Stdio;
 use tokio::process::Command;
@@ -16,7 +17,12 @@ use tokio::process::Command;
 ///
 /// # Errors
 /// `source_failed` with pg_dumpall's words.
-pub async fn globals(tools: &Tools, connection: &Connection, with_passwords: bool) -> Result<Vec<u8>> {
+pub async fn globals(
+    tools: &Tools,
+    connection: &Connection,
+    with_passwords: bool,
+    monitor: &dyn Monitor,
+) -> Result<Vec<u8>> {
     let program = &tools.pg_dumpall.path;
     let mut command = Command::new(program);
     connection.apply(command.as_std_mut());
@@ -48,7 +54,7 @@ pub async fn globals(tools: &Tools, connection: &Connection, with_passwords: boo
         });
     }
     if !words.is_empty() {
-        tracing::warn!(words, "pg_dumpall");
+        monitor.event(Event::Warning { message: format!("pg_dumpall: {words}") });
     }
     // Its last line, in all versions: a script that was cut is no script.
     if !output.stdout.trim_ascii_end().ends_with(b"--\n-- PostgreSQL database cluster dump complete\n--") {

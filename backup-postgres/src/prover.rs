@@ -13,6 +13,10 @@ impl Prover for PgProver {
         kind == crate::KIND
     }
 
+    fn required_parts(&self) -> Vec<PartName> {
+        vec![crate::dump_part()]
+    }
+
     fn observer(&self, part: &PartName) -> Option<Box<dyn PartObserver>> {
         (*part == crate::dump_part()).then(|| Box::new(ArchiveObserver::new()) as Box<dyn PartObserver>)
     }

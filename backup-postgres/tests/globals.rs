@@ -7,7 +7,9 @@ use backup_postgres::{Connection, Env, Tools, globals};
 async fn script(cluster: &Cluster, url: &str, with_passwords: bool) -> backup_core::Result<String> {
     let connection = Connection::resolve(Some(url), &Env::default()).unwrap();
     let tools = Tools::find(Version { major: 0, minor: 0 }, Some(cluster.bindir()), &Env::default()).await.unwrap();
-    globals(&tools, &connection, with_passwords).await.map(|bytes| String::from_utf8(bytes).unwrap())
+    globals(&tools, &connection, with_passwords, &backup_core::monitor::Silent)
+        .await
+        .map(|bytes| String::from_utf8(bytes).unwrap())
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ pub mod codes {
         /// A setting is given that has no effect on this store.
         USELESS_SETTING = "useless_setting", permanent, "remove the setting: one without effect would only look as if it protected something";
         /// The store computed another checksum than the one sent along, and did not store the object.
-        CHECKSUM_REFUSED = "checksum_refused", permanent, "the object changed on its way; look for a faulty proxy, network card or memory, then run it again";
+        CHECKSUM_REFUSED = "checksum_refused", transient, "the object changed on its way; look for a faulty proxy, network card or memory, then run it again";
         /// The store refused the request for a reason of its own.
         STORE_REFUSED = "store_refused", permanent, "the cause says why; check the endpoint and the settings of the store";
     }

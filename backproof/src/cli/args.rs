@@ -102,7 +102,7 @@ impl Common {
             trusted_signers: self.trusted_signers.clone(),
             installation: self.installation.clone(),
             passphrase_file: self.passphrase_file.clone(),
-            database: self.database.clone(),
+            database: self.database.clone().map(secrecy::SecretString::from),
             name: self.name.clone(),
             label: self.label.clone(),
             memory: self.memory.clone(),
@@ -165,6 +165,9 @@ pub(crate) struct KeygenArgs {
     /// Print a form of the secret to keep on paper
     #[arg(long, conflicts_with = "signing")]
     pub(crate) paper: bool,
+    /// Read the key back from its form on paper: the rows, typed or scanned, on standard input
+    #[arg(long, conflicts_with_all = ["signing", "paper"])]
+    pub(crate) from_paper: bool,
     /// The name of the key's holder in the list of trusted signers
     #[arg(long, value_name = "NAME", default_value = "backup-host", requires = "signing")]
     pub(crate) principal: String,
@@ -293,10 +296,13 @@ pub(crate) struct RestoreArgs {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Restore without owners and privileges, for servers that lack the roles
-    #[arg(long)]
+    #[arg(long, conflicts_with = "to_directory")]
     pub(crate) no_owner: bool,
+    /// Restore everything into the server's default tablespace
+    #[arg(long, conflicts_with = "to_directory")]
+    pub(crate) no_tablespaces: bool,
     /// Connections that build indexes and constraints at once
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with = "to_directory")]
     pub(crate) jobs: Option<usize>,
     /// Restore a backup that no trusted signer signed
     #[arg(long)]

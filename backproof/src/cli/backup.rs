@@ -52,6 +52,13 @@ pub(super) async fn run(context: &Context, args: &BackupArgs) -> Result<u8> {
 
 fn source(context: &Context, args: &BackupArgs) -> Result<Arc<dyn Source>> {
     let settings = &context.settings;
+    let general = args.file.is_some() || !args.command.is_empty();
+    if general && settings.database_flag.is_some() {
+        return Err(Error::new(
+            &crate::error::codes::NO_EFFECT,
+            "--database has no effect on the backup of a file or a program",
+        ));
+    }
     if let Some(path) = &args.file {
         return Ok(Arc::new(FileSource::new(path)));
     }
@@ -59,11 +66,6 @@ fn source(context: &Context, args: &BackupArgs) -> Result<Arc<dyn Source>> {
         return Ok(Arc::new(CommandSource::new(program).args(arguments)));
     }
     let connection = settings.source_connection()?;
-    if settings.database_on_command_line && connection.password_in_argument() {
-        context.output.warning(
-            "the password in --database can be seen by others on this machine; use DATABASE_URL, PGPASSFILE or ~/.pgpass",
-        );
-    }
     let mut source = PgDump::new(connection)
         .skip_unreadable(args.skip_unreadable || settings.skip_unreadable)
         .role_passwords(args.role_passwords);

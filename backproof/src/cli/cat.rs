@@ -5,7 +5,6 @@ use super::args::CatArgs;
 use backup_core::error::{codes, io_error};
 use backup_core::names::PartName;
 use backup_core::pipeline::read::PartStream;
-use backup_core::repository::catalog::Filter;
 use backup_core::{Error, Result};
 use serde_json::json;
 use std::path::Path;
@@ -21,16 +20,15 @@ pub(super) async fn run(context: &Context, args: &CatArgs) -> Result<u8> {
     }
     let settings = &context.settings;
     let repository = settings.repository().await?;
-    let mut filter = Filter::default();
-    filter.series = settings.series.clone();
-    filter.label = settings.label.clone();
+    let filter = settings.filter();
     let part = PartName::from_manifest(&args.part)?;
     let request = repository
         .read(args.id.parse()?)
         .filter(filter)
         .allow_unsigned(args.allow_unsigned)
         .open_with(settings.opener(args.passphrase, context.prompt.clone()).await?)
-        .options(settings.pipeline.clone());
+        .options(settings.pipeline.clone())
+        .monitor(context.monitor());
     let stream = request.part(&part).await?;
     match &args.output {
         None => {
@@ -45,7 +43,7 @@ pub(super) async fn run(context: &Context, args: &CatArgs) -> Result<u8> {
             })?;
         }
     }
-    Ok(0)
+    Ok(u8::from(!request.warnings().is_empty()))
 }
 
 async fn copy(mut stream: PartStream, out: &mut (impl AsyncWriteExt + Unpin), name: &str) -> Result<u64> {
@@ -59,24 +57,24 @@ async fn copy(mut stream: PartStream, out: &mut (impl AsyncWriteExt + Unpin), na
     Ok(bytes)
 }
 
-/// Writes a new file, private, whole or not at all: what was written of a part that turned out to be damaged is removed.
+/// Writes a new file, private, whole or not at all: it gets its name when all is in it, and is removed when that does not come
+/// to be (after a SIGKILL a hidden `.backproof-…` is left).
 pub(super) async fn to_file(stream: PartStream, path: &Path) -> Result<u64> {
     let name = path.display().to_string();
-    let mut options = tokio::fs::OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    let mut file = options.open(path).await.map_err(|error| {
-        if error.kind() == std::io::ErrorKind::AlreadyExists {
-            Error::new(&codes::ALREADY_EXISTS, format!("{name} exists already"))
-        } else {
-            io_error(format!("create {name}"), error)
-        }
-    })?;
-    let written = match copy(stream, &mut file, &name).await {
-        Ok(bytes) => file.sync_all().await.map(|()| bytes).map_err(|error| io_error(format!("write to {name}"), error)),
-        Err(error) => Err(error),
-    };
-    if written.is_err() {
-        let _ = tokio::fs::remove_file(path).await;
+    let exists = || Error::new(&codes::ALREADY_EXISTS, format!("{name} exists already"));
+    if path.symlink_metadata().is_ok() {
+        return Err(exists());
     }
-    written
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = |error| io_error(format!("write to {name}"), error);
+    // Readable by its owner alone.
+    let temporary = tempfile::Builder::new().prefix(".backproof-").tempfile_in(folder).map_err(failed)?;
+    let mut file = tokio::fs::File::from_std(temporary.reopen().map_err(failed)?);
+    let bytes = copy(stream, &mut file, &name).await?;
+    file.sync_all().await.map_err(failed)?;
+    temporary.persist_noclobber(path).map_err(|refused| {
+        if refused.error.kind() == std::io::ErrorKind::AlreadyExists { exists() } else { failed(refused.error) }
+    })?;
+    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+    Ok(bytes)
 }

@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::args::InitArgs;
+use backup_core::error::codes;
 use backup_core::repository::Repository;
 use backup_core::repository::marker::Marker;
 use backup_core::{Error, Result};
@@ -11,17 +12,19 @@ pub(super) async fn run(context: &Context, args: &InitArgs) -> Result<u8> {
     let mut settings = context.settings.clone();
     settings.store.allow_unconditional_create |= args.allow_unconditional_create;
     let sink = settings.sink().await?;
-    if Marker::read(&*sink).await.is_ok() {
-        return Err(Error::new(
-            &backup_core::error::codes::REPOSITORY_EXISTS,
-            format!("there is a repository at {} already", sink.location()),
-        ));
+    match Marker::read(&*sink).await {
+        Err(error) if error.is(&codes::NO_REPOSITORY) => {}
+        Err(error) => return Err(error),
+        Ok(_) => {
+            let message = format!("there is a repository at {} already", sink.location());
+            return Err(Error::new(&codes::REPOSITORY_EXISTS, message));
+        }
     }
     let probed = backup_core::probe::probe(&*sink).await?;
     let lost = probed.lost();
     if !probed.capabilities.create_if_absent && !settings.store.allow_unconditional_create {
         return Err(Error::new(
-            &backup_core::error::codes::UNSUPPORTED_BY_STORE,
+            &codes::UNSUPPORTED_BY_STORE,
             format!("the store at {} lacks {}", sink.location(), lost.join("; ")),
         )
         .with_hint("use another store, or, with one writer only, say --allow-unconditional-create"));
@@ -69,5 +72,8 @@ pub(super) async fn run(context: &Context, args: &InitArgs) -> Result<u8> {
     for key in &probed.left {
         context.output.notice(&format!("the probe's object {key} is still there: these credentials may not delete it"));
     }
-    Ok(u8::from(!promised))
+    if let Some(skew) = probed.clock_skew.filter(|_| probed.skew_is_large()) {
+        context.output.warning(&format!("this machine's clock and the store's differ by {} seconds", skew.as_secs()));
+    }
+    Ok(u8::from(!promised || probed.skew_is_large()))
 }

@@ -2,14 +2,16 @@
 
 use super::Context;
 use super::args::KeygenArgs;
-use backup_core::error::codes;
+use backup_core::error::{codes, io_error};
 use backup_core::{Error, Result};
 use backup_crypto::keygen::{AgeKey, SigningKey, write_private, write_public};
 use backup_crypto::paper;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde_json::json;
+use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
+use zeroize::Zeroizing;
 
 pub(super) fn run(context: &Context, args: &KeygenArgs) -> Result<u8> {
     if args.signing { signing(context, args) } else { identity(context, args) }
@@ -20,7 +22,7 @@ fn identity(context: &Context, args: &KeygenArgs) -> Result<u8> {
         return Err(Error::new(&codes::INVALID_ARGUMENT, "--paper prints a secret to read, and --json none")
             .with_hint("use one of them"));
     }
-    let key = AgeKey::generate();
+    let key = if args.from_paper { from_paper()? } else { AgeKey::generate() };
     let created = Timestamp::now();
     if args.passphrase {
         let passphrase = context.settings.new_passphrase(context.prompt.clone())?;
@@ -47,7 +49,29 @@ fn identity(context: &Context, args: &KeygenArgs) -> Result<u8> {
     Ok(0)
 }
 
+/// The key on a form that is typed, or comes from a scan, on standard input.
+fn from_paper() -> Result<AgeKey> {
+    let mut stdin = std::io::stdin().lock();
+    if stdin.is_terminal() {
+        eprintln!(
+            "Type the four rows, each with its number first and its check last, then Ctrl-D on a line of its own:"
+        );
+    }
+    let mut form = Zeroizing::new(String::new());
+    // A page has under 2 kB; whatever is much longer is none.
+    let read = stdin.by_ref().take(64 << 10).read_to_string(&mut form);
+    read.map_err(|error| io_error("read the form from standard input", error))?;
+    AgeKey::from_secret(&paper::read(&form)?)
+}
+
 fn signing(context: &Context, args: &KeygenArgs) -> Result<u8> {
+    let mut public = args.output.clone().into_os_string();
+    public.push(".pub");
+    let public = PathBuf::from(public);
+    if public.exists() {
+        return Err(Error::new(&codes::ALREADY_EXISTS, format!("{} exists already", public.display()))
+            .with_hint("nothing was written; choose another name"));
+    }
     let key = SigningKey::generate(&args.principal)?;
     let private = if args.passphrase {
         key.protected_private_file(&context.settings.new_passphrase(context.prompt.clone())?)?
@@ -56,9 +80,6 @@ fn signing(context: &Context, args: &KeygenArgs) -> Result<u8> {
     };
     let line = key.allowed_signers_line(&args.principal)?;
     write_private(&args.output, private.expose_secret().as_bytes())?;
-    let mut public = args.output.clone().into_os_string();
-    public.push(".pub");
-    let public = PathBuf::from(public);
     write_public(&public, key.public_file()?.as_bytes())?;
     let file = args.output.display().to_string();
     let body = json!({

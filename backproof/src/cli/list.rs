@@ -39,6 +39,13 @@ pub(super) async fn run(context: &Context) -> Result<u8> {
         ));
         status = 2;
     }
+    for replaced in catalog.replaced() {
+        context.output.warning(&format!(
+            "the manifest of backup {} of series {} was replaced since {} named it [manifest_replaced]",
+            replaced.id, replaced.series, replaced.named_by
+        ));
+        status = 2;
+    }
     Ok(status)
 }
 

@@ -87,8 +87,11 @@ async fn dispatch(cli: Cli, environment: Environment, output: Output) -> u8 {
 
 async fn command(context: &Context, command: &Command) -> Result<u8> {
     // A backup ends itself when a signal comes, and cleans up; whatever else is going on is dropped.
-    if let Command::Backup(args) = command {
-        return backup::run(context, args).await;
+    // So does a restore into a database, once it has made one.
+    match command {
+        Command::Backup(args) => return backup::run(context, args).await,
+        Command::Restore(args) if args.to.is_some() && !args.dry_run => return restore::run(context, args).await,
+        _ => {}
     }
     let work = async {
         match command {

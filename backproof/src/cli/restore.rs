@@ -13,14 +13,13 @@ use backup_core::{Error, Result};
 use backup_postgres::{Connection, Env, PgRestore};
 use jiff::Timestamp;
 use serde_json::json;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 pub(super) async fn run(context: &Context, args: &RestoreArgs) -> Result<u8> {
     let settings = &context.settings;
-    let mut filter = Filter::default();
-    filter.series = settings.series.clone();
-    filter.label = settings.label.clone();
-    filter.before = args.before.as_deref().map(time).transpose()?;
+    let before = args.before.as_deref().map(time).transpose()?;
+    let filter = Filter { before, ..settings.filter() };
     let selector: backup_core::repository::catalog::Selector = args.id.parse()?;
     if filter.before.is_some() && selector != backup_core::repository::catalog::Selector::Latest {
         return Err(Error::new(
@@ -50,7 +49,10 @@ async fn to_database(context: &Context, args: &RestoreArgs, request: &ReadReques
             .output
             .warning("the password in --to can be seen by others on this machine; use PGPASSFILE or ~/.pgpass");
     }
-    let mut target = PgRestore::new(connection).no_owner(args.no_owner);
+    let mut target = PgRestore::new(connection)
+        .no_owner(args.no_owner)
+        .no_tablespaces(args.no_tablespaces)
+        .cancel_with(context.signals.token());
     if let Some(folder) = &context.settings.pg_bindir {
         target = target.tools(folder);
     }
@@ -66,8 +68,8 @@ async fn to_database(context: &Context, args: &RestoreArgs, request: &ReadReques
     context.output.result("restore", json!({ "dry_run": false, "report": report }), || {
         format!("restored into {}", report.target)
     })?;
-    // The monitor has printed the warnings.
-    Ok(u8::from(!report.warnings.is_empty()))
+    // The monitor has printed the warnings, the report's among them.
+    Ok(u8::from(!request.warnings().is_empty()))
 }
 
 async fn to_folder(context: &Context, args: &RestoreArgs, request: &ReadRequest<'_>, folder: &Path) -> Result<u8> {
@@ -92,17 +94,33 @@ async fn to_folder(context: &Context, args: &RestoreArgs, request: &ReadRequest<
         context.output.result("restore", json!({ "dry_run": true, "plan": plan }), || show_plan(&plan))?;
         return Ok(0);
     }
-    std::fs::create_dir_all(folder).map_err(failed)?;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+    let mut written = Written { files: Vec::new(), complete: false };
     let mut files = Vec::new();
     for part in parts {
         let path = folder.join(&part.name);
         let bytes = to_file(backup.stream(&PartName::from_manifest(&part.name)?)?, &path).await?;
+        written.files.push(path.clone());
         files.push(json!({ "part": part.name, "file": path.display().to_string(), "bytes": bytes }));
     }
-    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+    written.complete = true;
     let body = json!({ "dry_run": false, "report": { "target": name, "files": files } });
     context.output.result("restore", body, || format!("restored {} parts into {name}", files.len()))?;
-    Ok(0)
+    Ok(u8::from(!request.warnings().is_empty()))
+}
+
+/// The files of a restore: removed again, unless all of them came to be.
+struct Written {
+    files: Vec<std::path::PathBuf>,
+    complete: bool,
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        if !self.complete {
+            self.files.iter().for_each(|path| drop(std::fs::remove_file(path)));
+        }
+    }
 }
 
 fn time(text: &str) -> Result<Timestamp> {

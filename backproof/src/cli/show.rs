@@ -6,7 +6,7 @@ use super::output::table;
 use crate::config::units::{show_duration, show_size};
 use backup_core::Result;
 use backup_core::monitor::Silent;
-use backup_core::repository::catalog::{Authenticity, Filter, ManifestRecord};
+use backup_core::repository::catalog::{Authenticity, ManifestRecord};
 use backup_core::source::LeftOut;
 use jiff::Timestamp;
 use serde_json::json;
@@ -15,10 +15,11 @@ use std::sync::Arc;
 pub(super) async fn run(context: &Context, args: &ShowArgs) -> Result<u8> {
     let settings = &context.settings;
     let repository = settings.repository().await?;
-    let mut filter = Filter::default();
-    filter.series = settings.series.clone();
-    filter.label = settings.label.clone();
-    let record = repository.find(&args.id.parse()?, &filter, args.allow_unsigned).await?;
+    let filter = settings.filter();
+    let (record, doubts) = repository.find_with_doubts(&args.id.parse()?, &filter, args.allow_unsigned).await?;
+    for doubt in &doubts {
+        context.output.warning(doubt);
+    }
     let stored = repository.stored(record.clone()).await?;
     if args.restore_md {
         let text = String::from_utf8_lossy(&stored.restore_md().await?).into_owned();
@@ -43,7 +44,7 @@ pub(super) async fn run(context: &Context, args: &ShowArgs) -> Result<u8> {
         "left_out": left_out,
     });
     context.output.result("show", body, || text(&record, &authenticity, left_out.as_deref()))?;
-    Ok(0)
+    Ok(u8::from(!doubts.is_empty()))
 }
 
 fn authenticity(authenticity: &Authenticity) -> String {

@@ -5,7 +5,6 @@ use super::args::VerifyArgs;
 use crate::config::units;
 use crate::error::codes;
 use backup_core::level::Level;
-use backup_core::repository::catalog::Filter;
 use backup_core::verify::Verdict;
 use backup_core::{Error, Result};
 use backup_postgres::PgProver;
@@ -32,9 +31,7 @@ pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<u8> {
             if local { ("in an object store", "--cloud-only") } else { ("on this machine", "--local-only") };
         return Err(Error::new(&codes::NO_EFFECT, format!("{flag}: no repository {wanted} is configured")));
     }
-    let mut filter = Filter::default();
-    filter.series = settings.series.clone();
-    filter.label = settings.label.clone();
+    let filter = settings.filter();
     let mut request = repository
         .verify()
         .filter(filter)

@@ -8,11 +8,13 @@ use backup_core::error::io_error;
 use backup_core::level::Level;
 use backup_core::names::{Label, Series};
 use backup_core::pipeline::PipelineOptions;
+use backup_core::repository::catalog::Filter;
 use backup_core::repository::manifest::Compression;
 use backup_core::{Error, Result};
 use backup_storage::{Environment, ServerSideEncryption, StoreOptions, repository_url_from_env};
 use file::ConfigFile;
 use jiff::SignedDuration;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -38,7 +40,7 @@ pub struct Overrides {
     /// A file with the passphrase for whatever asks for one.
     pub passphrase_file: Option<String>,
     /// The database.
-    pub database: Option<String>,
+    pub database: Option<SecretString>,
     /// The series.
     pub name: Option<String>,
     /// The label.
@@ -82,10 +84,10 @@ pub struct Settings {
     pub trusted_signers: Option<PathBuf>,
     /// A file with the passphrase for whatever asks for one.
     pub passphrase_file: Option<PathBuf>,
-    /// The database, as given by flag or file; the variables that PostgreSQL's programs know are looked at beside it.
-    pub database: Option<String>,
-    /// Whether the database came from a flag: a password in it is then visible to others on this machine.
-    pub database_on_command_line: bool,
+    /// The database as a flag gives it: a password in it can be seen by others on this machine.
+    pub database_flag: Option<SecretString>,
+    /// The database as the file gives it, which the environment's goes before.
+    pub database_file: Option<SecretString>,
     /// The series.
     pub series: Option<Series>,
     /// The label of new backups, and of those that are looked for.
@@ -115,6 +117,11 @@ impl Settings {
     pub fn load(overrides: &Overrides, env: Environment) -> Result<Self> {
         let (file, path) = read_file(overrides, &env)?;
         Resolver { env, path, shown: Vec::new() }.resolve(overrides, file)
+    }
+
+    /// What `latest` is chosen from, and `verify` looks at.
+    pub fn filter(&self) -> Filter {
+        Filter { series: self.series.clone(), label: self.label.clone(), before: None }
     }
 }
 
@@ -175,7 +182,7 @@ impl Resolver {
     }
 
     /// A setting that stands in the file alone.
-    fn from_file<T: Clone + std::fmt::Debug>(&mut self, name: &'static str, value: Option<T>) -> Option<T> {
+    fn file_only<T: Clone + std::fmt::Debug>(&mut self, name: &'static str, value: Option<T>) -> Option<T> {
         if let Some(value) = &value {
             let text = format!("{value:?}");
             let origin = self.file_origin();
@@ -250,40 +257,42 @@ impl Resolver {
             })?;
         }
         let own = series.as_ref().and_then(|series| file.series.get(series.as_str())).cloned().unwrap_or_default();
-        let database_on_command_line = flags.database.is_some();
-        let database = self.pick("series.database", flags.database.clone(), &[], own.database);
+        let database_flag = flags.database.clone();
+        let given = database_flag.as_ref().map(|database| database.expose_secret().to_owned());
+        self.pick("series.database", given, &["DATABASE_URL", "SUPABASE_DB_URL"], own.database.clone());
+        let database_file = own.database.map(SecretString::from);
         let label = self.pick("label", flags.label.clone(), &["BACKPROOF_LABEL"], own.label.or(file.backup.label));
         let label = label.map(Label::new).transpose()?;
-        let skip_unreadable = self.from_file("series.skip_unreadable", own.skip_unreadable).unwrap_or(false);
+        let skip_unreadable = self.file_only("series.skip_unreadable", own.skip_unreadable).unwrap_or(false);
 
         let mut pipeline = PipelineOptions::default();
-        if let Some(text) = self.from_file("backup.segment_size", file.backup.segment_size) {
+        if let Some(text) = self.file_only("backup.segment_size", file.backup.segment_size) {
             pipeline.segment_bytes = units::size(&text).map_err(named("backup.segment_size"))?;
         }
-        if let Some(text) = self.from_file("backup.compression", file.backup.compression) {
+        if let Some(text) = self.file_only("backup.compression", file.backup.compression) {
             pipeline.compression = match text.as_str() {
                 "zstd" => Compression::Zstd,
                 "none" => Compression::None,
                 _ => return Err(invalid("backup.compression", &text, "zstd or none")),
             };
         }
-        if let Some(level) = self.from_file("backup.compression_level", file.backup.compression_level) {
+        if let Some(level) = self.file_only("backup.compression_level", file.backup.compression_level) {
             pipeline.level = level;
         }
-        pipeline.workers = self.from_file("backup.workers", file.backup.workers);
+        pipeline.workers = self.file_only("backup.workers", file.backup.workers);
         let memory = self.pick("backup.memory", flags.memory.clone(), &["BACKPROOF_MEMORY"], file.backup.memory);
         if let Some(text) = memory {
             pipeline.memory = units::size(&text).map_err(named("backup.memory"))?;
         }
-        if let Some(text) = self.from_file("backup.max_stall", file.backup.max_stall) {
+        if let Some(text) = self.file_only("backup.max_stall", file.backup.max_stall) {
             pipeline.max_stall = positive("backup.max_stall", &text)?;
         }
 
-        let level = self.from_file("verify.level", file.verify.level);
-        let max_age = self.from_file("verify.max_age", file.verify.max_age);
-        let min_size = self.from_file("verify.min_size", file.verify.min_size);
+        let level = self.file_only("verify.level", file.verify.level);
+        let max_age = self.file_only("verify.max_age", file.verify.max_age);
+        let min_size = self.file_only("verify.min_size", file.verify.min_size);
         let pg_bindir = self.pick("postgres.bindir", flags.pg_bindir.clone(), &["PG_BINDIR"], file.postgres.bindir);
-        let lock_wait_timeout = self.from_file("postgres.lock_wait_timeout", file.postgres.lock_wait_timeout);
+        let lock_wait_timeout = self.file_only("postgres.lock_wait_timeout", file.postgres.lock_wait_timeout);
         Ok(Settings {
             repo,
             store,
@@ -294,8 +303,8 @@ impl Resolver {
             signing_key: signing_key.map(PathBuf::from),
             trusted_signers: trusted_signers.map(PathBuf::from),
             passphrase_file: passphrase_file.map(PathBuf::from),
-            database,
-            database_on_command_line,
+            database_flag,
+            database_file,
             series,
             label,
             skip_unreadable,
@@ -326,8 +335,11 @@ impl Resolver {
         }
         for variable in variables {
             if let Some(text) = self.env.get(variable) {
+                let items = text.split(['\n', ',']).map(str::trim).filter(|item| !item.is_empty());
+                // This variable names a key in gpg's keyring, whatever files there are.
+                let of_gpg = |item: &str| *variable == "BACKUP_GPG_RECIPIENT" && !item.starts_with("gpg:");
                 let items: Vec<String> =
-                    text.split(['\n', ',']).map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect();
+                    items.map(|item| if of_gpg(item) { format!("gpg:{item}") } else { item.to_owned() }).collect();
                 if !items.is_empty() {
                     self.show(name, items.join(", "), format!("environment ({variable})"));
                     return items;
@@ -348,8 +360,8 @@ impl Resolver {
         id: Option<String>,
         installation: bool,
     ) -> Result<Option<String>> {
-        let write_only = self.from_file("repository.write_only", write_only).unwrap_or(false);
-        let id = self.from_file("repository.repository_id", id);
+        let write_only = self.file_only("repository.write_only", write_only).unwrap_or(false);
+        let id = self.file_only("repository.repository_id", id);
         match (write_only, id) {
             (false, _) => Ok(None),
             (true, Some(id)) if installation => Ok(Some(id)),
@@ -366,13 +378,13 @@ impl Resolver {
     fn store(&mut self, section: file::StoreSection) -> Result<StoreOptions> {
         let mut store = StoreOptions::default();
         store.env = self.env.clone();
-        store.endpoint = self.from_file("repository.store.endpoint", section.endpoint);
-        store.region = self.from_file("repository.store.region", section.region);
-        store.path_style = self.from_file("repository.store.path_style", section.path_style);
-        store.ca_file = self.from_file("repository.store.ca_file", section.ca_file).map(PathBuf::from);
-        store.allow_http = self.from_file("repository.store.allow_http", section.allow_http).unwrap_or(false);
-        let kms_key = self.from_file("repository.store.kms_key_id", section.kms_key_id);
-        let encryption = self.from_file("repository.store.server_side_encryption", section.server_side_encryption);
+        store.endpoint = self.file_only("repository.store.endpoint", section.endpoint);
+        store.region = self.file_only("repository.store.region", section.region);
+        store.path_style = self.file_only("repository.store.path_style", section.path_style);
+        store.ca_file = self.file_only("repository.store.ca_file", section.ca_file).map(PathBuf::from);
+        store.allow_http = self.file_only("repository.store.allow_http", section.allow_http).unwrap_or(false);
+        let kms_key = self.file_only("repository.store.kms_key_id", section.kms_key_id);
+        let encryption = self.file_only("repository.store.server_side_encryption", section.server_side_encryption);
         store.server_side_encryption = match (encryption.as_deref(), kms_key) {
             (None, None) => None,
             (Some("aes256"), None) => Some(ServerSideEncryption::Aes256),
@@ -387,24 +399,24 @@ impl Resolver {
                 return Err(invalid("repository.store.server_side_encryption", other, "aes256 or kms"));
             }
         };
-        store.storage_class = self.from_file("repository.store.storage_class", section.storage_class);
-        store.tags = self.from_file("repository.store.tags", section.tags).unwrap_or_default();
-        store.checksums = self.from_file("repository.store.checksums", section.checksums);
+        store.storage_class = self.file_only("repository.store.storage_class", section.storage_class);
+        store.tags = self.file_only("repository.store.tags", section.tags).unwrap_or_default();
+        store.checksums = self.file_only("repository.store.checksums", section.checksums);
         store.allow_unconditional_create = self
-            .from_file("repository.store.allow_unconditional_create", section.allow_unconditional_create)
+            .file_only("repository.store.allow_unconditional_create", section.allow_unconditional_create)
             .unwrap_or(false);
-        store.metadata_service = self.from_file("repository.store.metadata_service", section.metadata_service);
+        store.metadata_service = self.file_only("repository.store.metadata_service", section.metadata_service);
         let timeout = |name, text: Option<String>| text.map(|text| positive(name, &text)).transpose();
         store.connect_timeout = timeout(
             "repository.store.connect_timeout",
-            self.from_file("repository.store.connect_timeout", section.connect_timeout),
+            self.file_only("repository.store.connect_timeout", section.connect_timeout),
         )?;
         store.request_timeout = timeout(
             "repository.store.request_timeout",
-            self.from_file("repository.store.request_timeout", section.request_timeout),
+            self.file_only("repository.store.request_timeout", section.request_timeout),
         )?;
         store.retry_for =
-            timeout("repository.store.retry_for", self.from_file("repository.store.retry_for", section.retry_for))?;
+            timeout("repository.store.retry_for", self.file_only("repository.store.retry_for", section.retry_for))?;
         Ok(store)
     }
 }
@@ -419,24 +431,58 @@ fn positive(name: &str, text: &str) -> Result<Duration> {
     Ok(Duration::from_secs(duration.as_secs().unsigned_abs()))
 }
 
-/// Takes passwords out of URLs and connection strings.
+/// Takes passwords out of URLs and connection strings, by their text: what cannot be parsed must not be shown either.
 fn redact(text: &str) -> String {
-    if let Ok(mut url) = url::Url::parse(text)
-        && url.has_host()
+    let mut shown = text.to_owned();
+    if let Some((scheme, rest)) = text.split_once("://")
+        && let Some((login, host)) = rest.rsplit_once('@')
+        && let Some((user, _)) = login.split_once(':')
     {
-        let secret = url.password().is_some() || url.query_pairs().any(|(key, _)| key.contains("password"));
-        if url.password().is_some() {
-            let _ = url.set_password(Some("REDACTED"));
-        }
-        if secret && url.query().is_some() {
-            let kept: Vec<(String, String)> = url
-                .query_pairs()
-                .filter(|(key, _)| !key.contains("password"))
-                .map(|(k, v)| (k.into(), v.into()))
-                .collect();
-            url.query_pairs_mut().clear().extend_pairs(kept);
-        }
-        return if secret { url.to_string() } else { text.to_owned() };
+        shown = format!("{scheme}://{user}:REDACTED@{host}");
     }
-    if text.contains("password") && text.contains('=') { "REDACTED".into() } else { text.to_owned() }
+    // A parameter of a URL ends at `&`; in `key=value` pairs a value can be quoted, so all that follows goes.
+    let is_url = shown.contains("://");
+    let mut from = 0;
+    while let Some(at) = shown[from..].to_ascii_lowercase().find("password").map(|at| at + from) {
+        let end = shown[at..].find('&').filter(|_| is_url).map_or(shown.len(), |end| at + end);
+        let name_end = shown[at..end].find('=').map_or(at, |equals| at + equals + 1);
+        if name_end > at {
+            shown.replace_range(name_end..end, "REDACTED");
+            from = name_end + "REDACTED".len();
+        } else {
+            from = at + "password".len();
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::redact;
+
+    #[test]
+    fn no_form_of_a_database_shows_its_password() {
+        for text in [
+            "postgres://u:SECRET@h/db",
+            "postgres://u:SECRET@/db?host=/cloudsql/x",
+            "postgres://u:SECRET@h1:5432,h2:5433/db",
+            "postgres://u:SE@CRET@h/db",
+            "postgres://h/db?user=u&password=SECRET&sslmode=require",
+            "postgres://h/db?PASSWORD=SECRET",
+            "host=h password=SECRET",
+            "host=h password = 'SECRET with blanks' user=u",
+            "host=h sslpassword=SECRET",
+        ] {
+            let shown = redact(text);
+            assert!(!shown.contains("SECRET") && !shown.contains("CRET"), "{shown}");
+            assert!(shown.contains("REDACTED"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_holds_no_password_is_shown_as_it_is() {
+        for text in ["s3://acme/prod", "postgres://u@h/db", "file:///var/backups", "daily", "/etc/password_file"] {
+            assert_eq!(redact(text), text);
+        }
+    }
 }

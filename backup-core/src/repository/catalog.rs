@@ -211,7 +211,11 @@ impl Repository {
                 Err(error) => Authenticity::Refused { code: error.code(), reason: error.chain() },
             },
         };
-        let manifest = Manifest::read(&document, &self.marker().installation, series, id)?;
+        let manifest = match (Manifest::read(&document, &self.marker().installation, series, id), &authenticity) {
+            // What a stranger wrote is not judged by what it says.
+            (Err(_), Authenticity::Refused { code, reason }) => return Err(Error::new(code, reason.clone())),
+            (read, _) => read?,
+        };
         Ok(ManifestRecord { manifest, sha256: document.sha256(), authenticity })
     }
 
@@ -219,6 +223,17 @@ impl Repository {
     ///
     /// A backup that signers who are trusted did not sign is never `latest`, and is found by id only with `allow_unsigned`.
     pub async fn find(&self, selector: &Selector, filter: &Filter, allow_unsigned: bool) -> Result<ManifestRecord> {
+        Ok(self.find_with_doubts(selector, filter, allow_unsigned).await?.0)
+    }
+
+    /// As [`find`](Repository::find); with `latest`, also what makes it doubtful that this is the newest backup: newer ones that cannot be
+    /// used, and ones that are gone.
+    pub async fn find_with_doubts(
+        &self,
+        selector: &Selector,
+        filter: &Filter,
+        allow_unsigned: bool,
+    ) -> Result<(ManifestRecord, Vec<String>)> {
         let series = filter.series.as_ref();
         match selector {
             Selector::Id(prefix) => {
@@ -237,7 +252,7 @@ impl Repository {
                 if !allow_unsigned {
                     record.authenticity.require(&format!("backup {}", record.manifest.id))?;
                 }
-                Ok(record)
+                Ok((record, Vec::new()))
             }
             Selector::Latest => {
                 let catalog = self.catalog(series).await?;
@@ -248,10 +263,12 @@ impl Repository {
                         .with_hint(format!("say which one with --name: {}", names.join(", "))));
                 }
                 let latest = all.pop_first().and_then(|series| catalog.latest(series, filter));
-                latest.cloned().ok_or_else(|| {
+                let latest = latest.cloned().ok_or_else(|| {
                     let of = series.map_or_else(String::new, |series| format!(" of series {series}"));
                     Error::new(&codes::BACKUP_NOT_FOUND, format!("there is no backup{of} that can be used"))
-                })
+                })?;
+                let doubts = catalog.doubts(&latest, filter);
+                Ok((latest, doubts))
             }
         }
     }
@@ -276,6 +293,27 @@ impl Catalog {
             .filter(|record| record.manifest.source.snapshot <= limit)
             .filter(|record| filter.admits(&record.manifest))
             .max_by_key(|record| (record.manifest.source.snapshot, record.manifest.id.clone()))
+    }
+
+    /// What makes it doubtful that this is the newest backup of its series that there should be.
+    pub fn doubts(&self, latest: &ManifestRecord, filter: &Filter) -> Vec<String> {
+        let (series, id) = (&latest.manifest.series, &latest.manifest.id);
+        let before = |id: &BackupId| filter.before.is_none_or(|before| id.time() < before);
+        let newer = |entry: &&Entry| entry.series == *series && entry.id > *id && before(&entry.id);
+        let unusable = self.entries.iter().filter(newer).filter_map(|entry| match &entry.record {
+            Err(error) => Some(format!("{} is newer than {id} and cannot be used: {}", entry.id, error.chain())),
+            Ok(record) => match &record.authenticity {
+                Authenticity::Refused { reason, .. } => {
+                    Some(format!("{} is newer than {id} and cannot be used: {reason}", entry.id))
+                }
+                _ if record.manifest.source.snapshot > self.now => Some(format!("{} is dated in the future", entry.id)),
+                _ => None,
+            },
+        });
+        let missing = self.missing().into_iter().filter(|gone| gone.series == *series);
+        let missing =
+            missing.map(|gone| format!("backup {} is gone: {} names it as the one before it", gone.id, gone.named_by));
+        unusable.chain(missing).collect()
     }
 
     /// The backup before this one in its series, among those that can be used.

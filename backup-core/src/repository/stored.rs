@@ -21,6 +21,9 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// A part's SHA256SUMS is read up to this size, whatever a manifest says: that of 24 TB in segments of 16 MiB.
+const MAX_PART_SUMS: u64 = 192 << 20;
+
 /// A backup whose lists of digests were read and agree with its manifest.
 #[derive(Clone, Debug)]
 pub struct StoredBackup {
@@ -76,7 +79,8 @@ impl Repository {
         for part in &manifest.parts {
             let name = PartName::from_manifest(&part.name)?;
             let sum = listed(&format!("{name}/{}", layout::SUMS))?;
-            let bytes = self.read_bound(&folder.part_sums(&name)?, sum.bytes, sum.sha256).await?;
+            let limit = sum.bytes.min(MAX_PART_SUMS);
+            let bytes = self.read_bound(&folder.part_sums(&name)?, limit, sum.sha256).await?;
             let (mut count, mut stored) = (0, 0u64);
             for sum in sums::read(&bytes, &part.name) {
                 let sum = sum?;
@@ -205,10 +209,16 @@ impl StoredBackup {
             }
         }
         // One damaged key file takes nothing from the holders of another.
-        if let (true, Some(error)) = (files.is_empty(), damaged) {
+        if files.is_empty()
+            && let Some(error) = damaged
+        {
             return Err(error);
         }
-        opener.open_key(&manifest.id, encryption.scheme, &files, commitment).await
+        match (opener.open_key(&manifest.id, encryption.scheme, &files, commitment).await, damaged) {
+            // It may have been the damaged one that this identity opens.
+            (Err(error), Some(damaged)) if error.is(&codes::WRONG_IDENTITY) => Err(error.with_source(damaged)),
+            (opened, _) => opened,
+        }
     }
 
     /// The segments of a part as they are stored, with the digests of their plaintext where those are known.

@@ -12,20 +12,25 @@ use crate::target::Restorable;
 use futures::TryStreamExt;
 use std::collections::BTreeMap;
 
-/// What stops a verification short of its level without saying anything bad about the backup.
+/// What says that the backup itself is bad. Everything else (a store that is away, a key that is locked, a missing program)
+/// says that it could not be looked at: unverified, and never a pass.
 fn is_unverified(error: &Error) -> bool {
-    error.is_transient()
-        || [
-            &codes::ACCESS_DENIED,
-            &codes::IDENTITY_REQUIRED,
-            &codes::WRONG_IDENTITY,
-            &codes::BUDGET_TOO_SMALL,
-            &codes::UNKNOWN_FORMAT,
-            &codes::CANCELLED,
-            &codes::IO,
-        ]
-        .iter()
-        .any(|code| error.is(code))
+    ![
+        &codes::SEGMENT_DAMAGED,
+        &codes::DECRYPT_FAILED,
+        &codes::DECOMPRESS_FAILED,
+        &codes::INVALID_DOCUMENT,
+        &codes::INVALID_NAME,
+        &codes::PART_INVALID,
+        &codes::PART_NOT_FOUND,
+        &codes::BACKUP_NOT_FOUND,
+        &codes::OBJECT_NOT_FOUND,
+        &codes::UNSIGNED,
+        &codes::BAD_SIGNATURE,
+        &codes::SELF_CHECK_FAILED,
+    ]
+    .iter()
+    .any(|code| error.is(code))
 }
 
 /// Gathers what is found about one backup.
@@ -189,6 +194,11 @@ impl VerifyRequest<'_> {
     async fn readable(&self, backup: &OpenBackup, judge: &mut Judge) -> Result<()> {
         let kind = &backup.manifest().source.kind;
         let prover = self.provers.iter().find(|prover| prover.knows(kind));
+        for name in prover.map(|prover| prover.required_parts()).unwrap_or_default() {
+            if backup.manifest().part(&name).is_err() {
+                return Err(Error::new(&codes::PART_INVALID, format!("a backup of kind {kind} without a part {name}")));
+            }
+        }
         for part in &backup.manifest().parts {
             let name = PartName::from_manifest(&part.name)?;
             let mut observer = prover.and_then(|prover| prover.observer(&name));

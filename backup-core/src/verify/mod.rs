@@ -9,6 +9,7 @@ use crate::cipher::KeyOpener;
 use crate::error::{Error, Result, codes};
 use crate::level::Level;
 use crate::monitor::{Monitor, Silent};
+use crate::names::Series;
 use crate::pipeline::PipelineOptions;
 use crate::pipeline::budget::MIB;
 use crate::pipeline::read::least_memory;
@@ -131,7 +132,7 @@ impl VerifyRequest<'_> {
         let catalog = self.repository.catalog(self.filter.series.as_ref()).await?;
         let mut findings = Vec::new();
         let chosen = self.choose(&catalog, &mut findings)?;
-        self.judge_catalog(&catalog, &mut findings);
+        self.judge_catalog(&catalog, &chosen, &mut findings);
 
         let segment = chosen.iter().filter_map(|entry| entry.record.as_ref().ok());
         let largest = segment.map(|record| record.manifest.segments.bytes).max().unwrap_or(MIB);
@@ -226,7 +227,7 @@ impl VerifyRequest<'_> {
     }
 
     /// What is checked of the catalog as a whole, and of the newest backup of each series.
-    fn judge_catalog(&self, catalog: &Catalog, findings: &mut Vec<Finding>) {
+    fn judge_catalog(&self, catalog: &Catalog, chosen: &[&Entry], findings: &mut Vec<Finding>) {
         for missing in catalog.missing() {
             findings.push(
                 Finding::failure(
@@ -264,7 +265,22 @@ impl VerifyRequest<'_> {
         }
         let by_id = self.selectors.iter().any(|selector| *selector != Selector::Latest);
         let max_age = self.max_age.or_else(|| (!by_id).then_some(DEFAULT_MAX_AGE));
-        for series in catalog.series() {
+        let future = now.saturating_add(CLOCK_TOLERANCE).unwrap_or(now);
+        for record in catalog.entries().iter().filter_map(Entry::usable) {
+            let manifest = &record.manifest;
+            if manifest.source.snapshot > future {
+                findings.push(
+                    Finding::warning(
+                        "future_dated",
+                        format!("{} of series {} is dated in the future", manifest.id, manifest.series),
+                    )
+                    .hint("set the database server's clock; until then it is not `latest`"),
+                );
+            }
+        }
+        // Who asks for one backup is told of its series alone.
+        let asked = |series: &&Series| !by_id || chosen.iter().any(|entry| entry.series == **series);
+        for series in catalog.series().into_iter().filter(asked) {
             match catalog.latest(series, &self.filter) {
                 Some(newest) => self.judge_newest(catalog, newest, max_age, now, findings),
                 None if by_id => {}

@@ -85,7 +85,7 @@ impl Connection {
     /// Connects, with libpq's order of hosts, addresses and protections. Needs a tokio runtime, which drives the connection.
     ///
     /// # Errors
-    /// `database_unreachable`, `authentication_failed`, `database_not_found` or `tls_failed`; the message names host, port, user and
+    /// `database_unreachable`, `authentication_failed`, `database_not_found` or `database_tls_failed`; the message names host, port, user and
     /// database.
     pub async fn connect(&self) -> Result<Session> {
         let mut endpoints: Vec<&Endpoint> = self.endpoints.iter().collect();

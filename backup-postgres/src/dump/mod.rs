@@ -176,7 +176,7 @@ impl Source for PgDump {
         let mut parts: VecDeque<Box<dyn PartReader>> = VecDeque::new();
         if self.globals {
             step("read roles and tablespaces");
-            let script = crate::globals::globals(&tools, &prepared.connection, self.role_passwords).await?;
+            let script = crate::globals::globals(&tools, &prepared.connection, self.role_passwords, &*monitor).await?;
             parts.push_back(Box::new(Script::new("globals", script)));
         }
 

@@ -20,7 +20,7 @@ use crate::error::codes::{DATABASE_EXISTS, RESTORE_REFUSED};
 use crate::tools::{Installed, Tools, Version};
 use async_trait::async_trait;
 use backup_core::command::CommandWriter;
-use backup_core::error::codes::{INVALID_ARGUMENT, PART_INVALID};
+use backup_core::error::codes::{CANCELLED, INVALID_ARGUMENT, PART_INVALID};
 use backup_core::error::io_error;
 use backup_core::monitor::{Event, Monitor};
 use backup_core::names::PartName;
@@ -36,6 +36,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tempfile::TempDir;
 use toc::{Choices, Recreation, Toc};
+use tokio_util::sync::CancellationToken;
 
 /// Restores a dump into a new database of a server. Kind of backup: `postgresql-dump`.
 ///
@@ -52,6 +53,7 @@ pub struct PgRestore {
     no_owner: bool,
     no_tablespaces: bool,
     keep_incomplete: bool,
+    cancel: CancellationToken,
 }
 
 impl PgRestore {
@@ -67,7 +69,14 @@ impl PgRestore {
             no_owner: false,
             no_tablespaces: false,
             keep_incomplete: false,
+            cancel: CancellationToken::new(),
         }
+    }
+
+    /// Ends the restore when it is cancelled, and removes the database that it made.
+    pub fn cancel_with(mut self, cancel: CancellationToken) -> Self {
+        self.cancel = cancel;
+        self
     }
 
     /// The database to connect to for creating the new one; otherwise `postgres`, or `template1` where there is none.
@@ -263,7 +272,12 @@ impl Target for PgRestore {
             self.fill(&pg_restore, &mut archive, &*monitor).await?;
             created.complete(&recreation).await
         };
-        match filled.await {
+        let filled = tokio::select! {
+            filled = filled => filled,
+            () = self.cancel.cancelled() => Err(Error::new(&CANCELLED, "the restore was cancelled")
+                .with_hint("the new database was removed; run it again")),
+        };
+        match filled {
             Ok(()) => created.stays(),
             Err(error) if self.keep_incomplete => return Err(created.keep(error)),
             Err(error) => return Err(created.remove(error).await),

@@ -1,0 +1,99 @@
+//! `keygen`: private files that are never overwritten, and the form on paper and back.
+
+use crate::site::Site;
+use std::os::unix::fs::PermissionsExt;
+
+#[test]
+fn keys_are_private_files_and_are_never_overwritten() {
+    let site = Site::bare();
+    for (flags, files) in
+        [(&["--output", "key"][..], &["key"][..]), (&["--signing", "--output", "sign"], &["sign", "sign.pub"])]
+    {
+        let made = site.run(&[&["keygen"], flags].concat()).ok();
+        let secret = site.read(files[0]);
+        assert_eq!(site.path(files[0]).metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        let line = secret.lines().nth(if files[0] == "key" { 2 } else { 1 }).unwrap();
+        assert!(!made.stdout.contains(line) && !made.stderr.contains(line), "the secret was printed: {made}");
+        let before: Vec<String> = files.iter().map(|file| site.read(file)).collect();
+        assert_eq!(site.run(&[&["keygen", "--json"], flags].concat()).code(), "already_exists");
+        assert_eq!(files.iter().map(|file| site.read(file)).collect::<Vec<_>>(), before);
+    }
+}
+
+/// The private half must not stay behind when the public one cannot be written.
+#[test]
+fn a_signing_key_is_made_whole_or_not_at_all() {
+    let site = Site::bare();
+    site.write("sign.pub", "someone's");
+    assert_eq!(site.run(&["keygen", "--signing", "--output", "sign", "--json"]).code(), "already_exists");
+    assert!(!site.path("sign").exists(), "half of a key");
+    assert_eq!(site.read("sign.pub"), "someone's");
+}
+
+#[test]
+fn the_form_on_paper_gives_the_key_back() {
+    let site = Site::bare();
+    let made = site.run(&["keygen", "--output", "key", "--paper"]).ok().stdout;
+    let recipient = made.lines().find_map(|line| line.strip_prefix("recipient: ")).unwrap().split(' ').next().unwrap();
+    let rows: Vec<&str> = made.lines().filter(|line| line.contains(" check ")).collect();
+    assert_eq!(rows.len(), 4, "{made}");
+
+    // The whole page, and the rows alone as someone would type them.
+    for (file, form) in [("whole", made.clone()), ("rows", rows.join("\n").to_lowercase())] {
+        let read = site.run_with_input(&["keygen", "--from-paper", "--output", file, "--json"], &form).ok().json();
+        assert_eq!(read["recipient"], recipient);
+        let secret =
+            |file: &str| site.read(file).lines().find(|line| line.starts_with("AGE-SECRET")).unwrap().to_owned();
+        assert_eq!(secret(file), secret("key"));
+    }
+    let second = rows[1].trim_start().split_whitespace().nth(1).unwrap();
+    let swapped: String = second.chars().rev().collect();
+    for (form, named) in [
+        (rows[1..].join("\n"), "row 1 is missing"),
+        (made.replace(second, &swapped), "row 2 has a typing mistake"),
+        (String::new(), "row 1 is missing"),
+    ] {
+        let run = site.run_with_input(&["keygen", "--from-paper", "--output", "new", "--json"], &form);
+        assert_eq!(run.code(), "invalid_paper_key");
+        assert!(run.stderr.contains(named), "{run}");
+        assert!(!site.path("new").exists());
+    }
+    assert_eq!(site.run(&["keygen", "--from-paper", "--paper", "--output", "new", "--json"]).code(), "usage");
+    assert_eq!(
+        site.run_with_input(&["keygen", "--from-paper", "--output", "key", "--json"], &made).code(),
+        "already_exists"
+    );
+}
+
+#[test]
+fn keys_with_a_passphrase_open_and_sign() {
+    let site = Site::new();
+    site.write("pass", "correct horse battery staple\nthe second line does not matter\n");
+    site.write("other", "incorrect horse\n");
+    let key =
+        site.run(&["keygen", "--passphrase", "--passphrase-file", "pass", "--output", "locked", "--json"]).ok().json();
+    let recipient = key["recipient"].as_str().unwrap();
+    site.run(&["keygen", "--signing", "--passphrase", "--passphrase-file", "pass", "--output", "signer", "--json"])
+        .ok();
+    let refused = site.run(&[
+        "backup",
+        "--name",
+        "app",
+        "--json",
+        "--signing-key",
+        "signer",
+        "--passphrase-file",
+        "other",
+        "--",
+        "echo",
+    ]);
+    assert_eq!(refused.code(), "wrong_passphrase");
+    site.backup("data", &["--recipient", recipient, "--signing-key", "signer", "--passphrase-file", "pass"]);
+    let cat =
+        ["cat", "latest", "contents", "--config", "/dev/null", "--json", "--output", "out", "--identity", "locked"];
+    let url = site.url();
+    let cat = |more: &[&str]| site.run(&[&cat[..], &["--repo", &url], more].concat());
+    assert_eq!(cat(&[]).code(), "passphrase_required");
+    assert_eq!(cat(&["--passphrase-file", "other"]).code(), "wrong_passphrase");
+    cat(&["--passphrase-file", "pass"]).ok();
+}

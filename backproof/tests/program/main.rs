@@ -1,0 +1,19 @@
+//! The program as its users run it: the real binary, a cleared environment, folders and servers that go away.
+//!
+//! Needs PostgreSQL's server and contrib, `age`, `gpg`, `zstd`, `ssh-keygen`, `pgbouncer`, `setsid` and `bash`; each test says what it misses.
+
+mod bad_input;
+mod configuration;
+#[path = "../../../backup-postgres/tests/support/mod.rs"]
+mod database;
+mod documents;
+mod facade;
+mod interruption;
+mod keys;
+mod preflight;
+mod round_trip;
+mod secrets;
+mod signatures;
+mod site;
+mod stock_tools;
+mod write_only;
