@@ -269,5 +269,8 @@ pub fn io_error(message: impl Into<String>, error: std::io::Error) -> Error {
         ErrorKind::NotFound => &codes::OBJECT_NOT_FOUND,
         _ => &codes::IO,
     };
-    Error::new(code, message).with_source(error)
+    let missing = error.kind() == ErrorKind::NotFound;
+    let wrapped = Error::new(code, message).with_source(error);
+    // The code's own hint is about objects of a repository.
+    if missing { wrapped.with_hint("check the path: there is nothing of that name") } else { wrapped }
 }

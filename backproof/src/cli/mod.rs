@@ -47,7 +47,8 @@ impl Context {
 /// from within one.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     let args: Vec<OsString> = args.into_iter().collect();
-    let wants_json = args.iter().any(|arg| arg == "--json");
+    // What follows `--` is for another program.
+    let wants_json = args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json");
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, wants_json),
@@ -114,11 +115,14 @@ async fn command(context: &Context, command: &Command) -> Result<u8> {
     }
 }
 
-/// Help and version go to stdout with status 0; mistakes to stderr, or as an error document to stdout, with status 2.
+/// Help and version go to stdout with status 0; mistakes to stderr, with --json as an error document to stdout too, with status 2.
 fn usage(error: &clap::Error, json: bool) -> u8 {
-    if !error.use_stderr() || !json {
-        let _ = error.print();
-        return if error.use_stderr() { 2 } else { 0 };
+    let _ = error.print();
+    if !error.use_stderr() {
+        return 0;
+    }
+    if !json {
+        return 2;
     }
     let text = error.to_string();
     let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();

@@ -44,11 +44,11 @@ pub(super) async fn run(context: &Context, args: &RestoreArgs) -> Result<u8> {
 
 async fn to_database(context: &Context, args: &RestoreArgs, request: &ReadRequest<'_>, url: &str) -> Result<u8> {
     let connection = Connection::resolve(Some(url), &Env::from_process())?;
-    if connection.password_in_argument() {
-        context
-            .output
-            .warning("the password in --to can be seen by others on this machine; use PGPASSFILE or ~/.pgpass");
+    // A password in --to, that others on this machine can see, is one.
+    for warning in connection.warnings() {
+        context.output.warning(warning);
     }
+    let warned = !connection.warnings().is_empty();
     let mut target = PgRestore::new(connection)
         .no_owner(args.no_owner)
         .no_tablespaces(args.no_tablespaces)
@@ -62,14 +62,14 @@ async fn to_database(context: &Context, args: &RestoreArgs, request: &ReadReques
     if args.dry_run {
         let plan = request.plan(&target).await?;
         context.output.result("restore", json!({ "dry_run": true, "plan": plan }), || show_plan(&plan))?;
-        return Ok(if !plan.obstacles.is_empty() { 2 } else { u8::from(!plan.warnings.is_empty()) });
+        return Ok(if !plan.obstacles.is_empty() { 2 } else { u8::from(warned || !plan.warnings.is_empty()) });
     }
     let report = request.restore(&target).await?;
     context.output.result("restore", json!({ "dry_run": false, "report": report }), || {
         format!("restored into {}", report.target)
     })?;
     // The monitor has printed the warnings, the report's among them.
-    Ok(u8::from(!request.warnings().is_empty()))
+    Ok(u8::from(warned || !request.warnings().is_empty()))
 }
 
 async fn to_folder(context: &Context, args: &RestoreArgs, request: &ReadRequest<'_>, folder: &Path) -> Result<u8> {

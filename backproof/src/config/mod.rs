@@ -138,7 +138,12 @@ fn read_file(overrides: &Overrides, env: &Environment) -> Result<(ConfigFile, Op
             None => return Ok((ConfigFile::default(), None)),
         },
     };
-    let text = std::fs::read_to_string(&path).map_err(|error| io_error(format!("read {}", path.display()), error))?;
+    let bytes = std::fs::read(&path).map_err(|error| io_error(format!("read {}", path.display()), error))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let line =
+            error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+        Error::new(&codes::INVALID_CONFIGURATION, format!("{}, line {line}: this is not UTF-8", path.display()))
+    })?;
     let file = toml::from_str(&text).map_err(|error| {
         let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
         // The message alone: the line itself may hold a password.
@@ -239,6 +244,11 @@ impl Resolver {
         let write_only = self.write_only(repository.write_only, repository.repository_id, installation.is_some())?;
         let store = self.store(repository.store)?;
 
+        for name in file.series.keys() {
+            Series::new(name.clone()).map_err(|error| {
+                Error::new(&codes::INVALID_CONFIGURATION, format!("[series.{name}]")).with_source(error)
+            })?;
+        }
         let series = self.pick("name", flags.name.clone(), &["BACKPROOF_NAME"], None);
         let series = match series {
             Some(name) => Some(Series::new(name)?),
@@ -251,11 +261,6 @@ impl Resolver {
             }
             None => None,
         };
-        for name in file.series.keys() {
-            Series::new(name.clone()).map_err(|error| {
-                Error::new(&codes::INVALID_CONFIGURATION, format!("[series.{name}]")).with_source(error)
-            })?;
-        }
         let own = series.as_ref().and_then(|series| file.series.get(series.as_str())).cloned().unwrap_or_default();
         let database_flag = flags.database.clone();
         let given = database_flag.as_ref().map(|database| database.expose_secret().to_owned());
@@ -428,6 +433,12 @@ fn invalid(name: &str, text: &str, expected: &str) -> Error {
 
 fn positive(name: &str, text: &str) -> Result<Duration> {
     let duration = units::duration(text).map_err(|error| error.context(name))?;
+    if duration.as_secs() == 0 {
+        let message = format!("{name}: {text:?} is no time at all");
+        return Err(
+            Error::new(&backup_core::error::codes::INVALID_ARGUMENT, message).with_hint("give a second at least")
+        );
+    }
     Ok(Duration::from_secs(duration.as_secs().unsigned_abs()))
 }
 

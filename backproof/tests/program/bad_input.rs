@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 #[track_caller]
 fn refused(site: &Site, args: &[&str], code: &str) -> String {
     let before = crate::site::files(&site.path("."));
-    let run = site.run(&[args, &["--json"]].concat());
+    let run = site.run(&[&["--json"], args].concat());
     assert_eq!(run.code(), code, "{args:?}: {run}");
     assert_eq!(crate::site::files(&site.path(".")), before, "{args:?} left something behind");
     run.stderr
@@ -233,14 +233,15 @@ fn broken_configurations() {
     named("[backup]\nmax_stall = \"0s\"\n", "invalid_argument", "backup.max_stall");
     named("[backup]\nmax_stall = \"-1h\"\n", "invalid_argument", "backup.max_stall");
     named("[backup]\nsegment_size = \"16 stone\"\n", "invalid_argument", "backup.segment_size");
-    named("[backup]\ncompression = \"lzma\"\n", "invalid_argument", "backup.compression");
+    named("[backup]\ncompression = \"lzma\"\n", "invalid_configuration", "backup.compression");
     named("[backup]\nlabel = \"../daily\"\n", "invalid_name", "../daily");
     named("[series.\"../up\"]\n", "invalid_configuration", "../up");
     named("[series.App]\n", "invalid_configuration", "App");
     site.write("broken.toml", &base.replace("[repository]\n", "[repository]\nwrite_only = true\n"));
     refused(&site, &["config", "--config", "broken.toml"], "invalid_configuration");
     std::fs::write(site.path("broken.toml"), b"[backup]\nlabel = \"\xff\"\n").unwrap();
-    refused(&site, &["config", "--config", "broken.toml"], "invalid_configuration");
+    let message = refused(&site, &["config", "--config", "broken.toml"], "invalid_configuration");
+    assert!(message.contains("line 2"), "{message}");
 
     // Settings that are understood, and cannot work.
     for (text, code) in [
@@ -527,7 +528,8 @@ fn a_segment_that_decompresses_to_more_than_declared() {
     let site = Site::bare();
     site.run(&["init", "--repo", &site.url()]).ok();
     site.write("backproof.toml", &format!("[repository]\nurl = \"{}\"\n", site.url()));
-    let id = site.backup("small", &["--no-encryption", "--quiet"]);
+    // Large enough for what is stored to be no larger than it may.
+    let id = site.backup(&"some data ".repeat(10_000), &["--no-encryption", "--quiet"]);
     let part =
         site.run(&["show", &id, "--json"]).ok().json()["manifest"]["parts"][0]["name"].as_str().unwrap().to_owned();
     // Two gigabytes of zeros in a few kilobytes, by stock zstd.

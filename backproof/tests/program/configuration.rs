@@ -100,9 +100,9 @@ fn secrets_are_redacted_and_nothing_else() {
     for (given, shown) in [
         ("postgres://u:s3cret@h/db", "postgres://u:REDACTED@h/db"),
         ("postgres://u@h/db?sslmode=require", "postgres://u@h/db?sslmode=require"),
-        ("postgres://u@h/db?password=s3cret&sslmode=require", "postgres://u@h/db?sslmode=require"),
+        ("postgres://u@h/db?password=s3cret&sslmode=require", "postgres://u@h/db?password=REDACTED&sslmode=require"),
         ("postgres:///app", "postgres:///app"),
-        ("host=h user=u password=s3cret", "REDACTED"),
+        ("host=h user=u password=s3cret", "host=h user=u password=REDACTED"),
         ("host=h user=u", "host=h user=u"),
     ] {
         assert_shows(&site, &["--database", given], "series.database", shown, "flag");

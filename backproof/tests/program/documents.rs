@@ -67,7 +67,7 @@ fn the_documents_of_each_command() {
         shape(&init),
         json!({ "version": "number", "command": "string", "repository": "string", "installation": "string", "repository_id": "string",
                 "store": { "create_if_absent": "bool", "append_only": "bool", "ranged_reads": "bool", "consistent_listing": "bool", "upload_checksums": "bool" },
-                "lost": [] })
+                "lost": ["string"] })
     );
     let backup = site.run(&["backup", "--name", "app", "--json", "--", "printf", "data"]).ok().json();
     assert_eq!(

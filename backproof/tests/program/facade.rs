@@ -39,10 +39,12 @@ async fn a_first_proven_backup() {
 async fn settings_without_the_program() {
     use backproof::config::{Overrides, Settings};
     let site = Site::new();
-    let mut overrides = Overrides::default();
-    overrides.config = Some(site.path("backproof.toml"));
-    overrides.identities = vec![site.at("key.txt")];
-    overrides.trusted_signers = Some(site.at("signers"));
+    let overrides = Overrides {
+        config: Some(site.path("backproof.toml")),
+        identities: vec![site.at("key.txt")],
+        trusted_signers: Some(site.at("signers")),
+        ..Overrides::default()
+    };
     let settings = Settings::load(&overrides, [("BACKPROOF_LABEL", "weekly")].into_iter().collect()).unwrap();
     assert_eq!(settings.label.as_ref().unwrap().as_str(), "weekly");
     let repo = settings.repository().await.unwrap();

@@ -22,7 +22,7 @@ fn an_unreadable_table_fails_the_backup_unless_it_is_to_be_skipped() {
     let refused = site.run(&["backup", "--name", "app", "--json"]);
     assert_eq!(refused.code(), "unreadable_objects");
     assert!(refused.stderr.contains("public.secret"), "{refused}");
-    assert!(refused.stderr.contains("GRANT SELECT ON TABLE public.secret TO clerk"), "{refused}");
+    assert!(refused.stderr.contains(r#"GRANT SELECT ON TABLE "public"."secret" TO "clerk";"#), "{refused}");
     assert_eq!(site.objects(), before, "something was stored");
 
     let made = site.run(&["backup", "--name", "app", "--skip-unreadable", "--json"]).ends(1);

@@ -100,11 +100,13 @@ fn a_file_and_a_programs_output_come_back_byte_for_byte() {
 fn a_program_that_fails_makes_no_backup() {
     let site = Site::new();
     let before = site.objects();
-    for command in
-        [&["sh", "-c", "echo half; exit 3"][..], &["/no/such/program"], &["sh", "-c", "echo half; kill -9 $$"]]
-    {
+    for (command, code) in [
+        (&["sh", "-c", "echo half; exit 3"][..], "source_failed"),
+        (&["sh", "-c", "echo half; kill -9 $$"], "source_failed"),
+        (&["/no/such/program"], "object_not_found"),
+    ] {
         let run = site.run(&[&["backup", "--name", "app", "--json", "--"], command].concat());
-        assert_eq!(run.code(), "source_failed", "{run}");
+        assert_eq!(run.code(), code, "{run}");
         assert_eq!(site.objects(), before, "left behind");
     }
 }

@@ -83,8 +83,8 @@ fn a_password_and_a_passphrase_are_nowhere() {
     }
 
     // The password on the command line works, with a warning that names the better ways, and is shown to nobody else.
-    let run = checked("backup --database", site.run(&["backup", "--name", "app", "--database", &url, "-vv"]).ok());
-    assert!(run.stderr.contains("warning: the password in --database can be seen"), "{run}");
+    let run = checked("backup --database", site.run(&["backup", "--name", "app", "--database", &url, "-vv"]).ends(1));
+    assert!(run.stderr.contains("warning: the password in the database argument can be seen"), "{run}");
     for (what, args, code) in [
         (
             "a wrong password",

@@ -59,9 +59,7 @@ fn blocks(text: &str) -> Vec<(String, String)> {
 }
 
 /// Backs the rich database up, runs RESTORE.md's commands against another cluster, and compares.
-///
-/// Where there are several key files, the reader chooses: `unseal` is in the block to run then.
-fn restores_with_stock_tools(site: &mut Site, flags: &[&str], unseal: Option<&str>, keyring: Option<&Keyring>) {
+fn restores_with_stock_tools(site: &mut Site, flags: &[&str], keyring: Option<&Keyring>) {
     let source = Cluster::start();
     make_rich(&source, "the source");
     let target = Cluster::start();
@@ -71,9 +69,7 @@ fn restores_with_stock_tools(site: &mut Site, flags: &[&str], unseal: Option<&st
     // What is there is what the program shows.
     assert_eq!(guide.trim_end(), std::fs::read_to_string(site.object("/RESTORE.md")).unwrap().trim_end());
 
-    let chosen = blocks(&guide)
-        .into_iter()
-        .filter(|(mark, block)| mark == "sh" || unseal.is_some_and(|part| block.contains(part)));
+    let chosen = blocks(&guide).into_iter().filter(|(mark, _)| mark == "sh");
     let script: String = chosen.map(|(_, block)| block).collect();
     let work = site.path("work");
     std::fs::create_dir(&work).unwrap();
@@ -82,11 +78,12 @@ fn restores_with_stock_tools(site: &mut Site, flags: &[&str], unseal: Option<&st
     site.prepare(&mut bash);
     let path = format!("{}:{}", target.bindir().display(), site.env["PATH"]);
     bash.current_dir(&work).env("PATH", path).env("REPOSITORY", site.path("repo")).env("SIGNERS", site.path("signers"));
-    bash.env("IDENTITY", site.path("key.txt")).env("PGUSER", "postgres");
+    bash.env("PGUSER", "postgres");
     bash.env("PGHOST", target.socket_folder()).env("PGPORT", target.port().to_string());
-    if let Some(keyring) = keyring {
-        bash.env("GNUPGHOME", keyring.home());
-    }
+    match keyring {
+        Some(keyring) => bash.env("GNUPGHOME", keyring.home()),
+        None => bash.env("IDENTITY", site.path("key.txt")),
+    };
     let run = finish(bash);
     assert_eq!(run.status, 0, "{script}\n{run}");
     // Every error but that of the superuser, who exists already, would be one.
@@ -100,7 +97,7 @@ fn restores_with_stock_tools(site: &mut Site, flags: &[&str], unseal: Option<&st
 
 #[test]
 fn age_and_a_signature() {
-    restores_with_stock_tools(&mut Site::new(), &[], None, None);
+    restores_with_stock_tools(&mut Site::new(), &[], None);
 }
 
 #[test]
@@ -108,7 +105,7 @@ fn openpgp_and_a_signature() {
     let mut site = Site::new();
     let keyring = Keyring::new();
     site.write("backups.asc", &keyring.gpg(&["--armor", "--export", "backups@example.com"]));
-    restores_with_stock_tools(&mut site, &["--recipient", "backups.asc"], None, Some(&keyring));
+    restores_with_stock_tools(&mut site, &["--recipient", "backups.asc"], Some(&keyring));
     assert!(site.object("dump/00000000.zst.gpg").is_file(), "OpenPGP throughout");
     // The program opens it, too, with the exported secret key.
     site.write("secret.asc", &keyring.gpg(&["--armor", "--export-secret-keys", "backups@example.com"]));
@@ -122,7 +119,7 @@ fn both_kinds_of_recipients_by_the_openpgp_key() {
     site.write("backups.asc", &keyring.gpg(&["--armor", "--export", "backups@example.com"]));
     let recipient = site.recipient.clone();
     let flags = ["--recipient", "backups.asc", "--recipient", &recipient];
-    restores_with_stock_tools(&mut site, &flags, Some("gpg -d keys/"), Some(&keyring));
+    restores_with_stock_tools(&mut site, &flags, Some(&keyring));
     site.run(&["verify", "latest", "--level", "readable"]).ok();
 }
 
@@ -132,7 +129,7 @@ fn neither_encryption_nor_a_signature() {
     site.run(&["init", "--repo", &site.url()]).ok();
     let url = site.url();
     site.set("BACKPROOF_REPO", url);
-    restores_with_stock_tools(&mut site, &["--no-encryption"], None, None);
+    restores_with_stock_tools(&mut site, &["--no-encryption"], None);
 }
 
 /// What someone changed in the store stops the commands before a byte of it is used.

@@ -63,10 +63,7 @@ async fn a_backup_completes_with_the_right_to_put_alone() {
     let store = format!("[repository.store]\nendpoint = \"{endpoint}\"\nallow_http = true\nretry_for = \"2s\"\n");
     let keys = site.read("backproof.toml").replace(&site.url(), "s3://bucket/prod");
     let installation = format!("installation = \"{}\"\n", site.installation);
-    site.write(
-        "backproof.toml",
-        &format!("{}{store}allow_unconditional_create = true\n", keys.replace(&installation, "")),
-    );
+    site.write("backproof.toml", &format!("{}{store}", keys.replace(&installation, "")));
     let blocking = |site: Site, what: fn(&Site)| async move {
         tokio::task::spawn_blocking(move || {
             what(&site);
@@ -79,7 +76,7 @@ async fn a_backup_completes_with_the_right_to_put_alone() {
     rights.all.store(true, Ordering::Relaxed);
     site = blocking(site, |site| {
         // s3s-fs's create is not atomic, so it may be found to be none: the status says so.
-        let made = site.run(&["init", "--json"]);
+        let made = site.run(&["init", "--json", "--allow-unconditional-create"]);
         assert!(made.status <= 1, "{made}");
         let made = made.json();
         let id = |name: &str| made[name].as_str().unwrap().to_owned();

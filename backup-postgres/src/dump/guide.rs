@@ -21,8 +21,9 @@ pub(super) fn restore_steps(info: &SourceInfo) -> String {
          it unless they were asked for.\n\n\
          ```sh\nopen_part globals | psql -X -d postgres > /dev/null\n```\n\n\
          The database. It must not exist; this makes it under the name it had, with its encoding, locale, settings and privileges.\n\
+         `PGOPTIONS` lets it be filled where those settings make it read-only.\n\
          Subscriptions are left out: a restored one would connect to its publisher.\n\n\
-         ```sh\nopen_part dump | pg_restore --create --no-subscriptions --exit-on-error -d postgres\n```\n\n\
+         ```sh\nopen_part dump |\n  PGOPTIONS='-c default_transaction_read_only=off' pg_restore --create --no-subscriptions --exit-on-error -d postgres\n```\n\n\
          Instead, into an empty database that you made (its settings and privileges are then yours to set):\n\n\
          ```\ncreatedb -T template0 NAME\nopen_part dump | pg_restore --no-subscriptions --exit-on-error -d NAME\n```\n",
     );

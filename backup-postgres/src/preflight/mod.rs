@@ -311,9 +311,12 @@ async fn large_objects(client: &Client, role: &str) -> Result<Vec<Finding>> {
 
 fn failure(role: &str, findings: &[Finding]) -> Error {
     let lines: Vec<String> = findings.iter().map(|finding| format!("\n  {finding}")).collect();
-    let many = if findings.len() == 1 { "one thing".to_owned() } else { format!("{} things", findings.len()) };
+    let many = match findings.len() {
+        1 => "one thing that belongs".to_owned(),
+        count => format!("{count} things that belong"),
+    };
     Error::new(
         &UNREADABLE_OBJECTS,
-        format!("the role {} cannot read {many} that belong into the backup:{}", quoted(role), lines.concat()),
+        format!("the role {} cannot read {many} into the backup:{}", quoted(role), lines.concat()),
     )
 }
