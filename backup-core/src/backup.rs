@@ -475,9 +475,9 @@ impl BackupRequest<'_> {
             tokio::time::sleep(LAST_PUT).await;
         };
         let outcome = tokio::select! {
-        outcome = patience::store(&**sink, &key, bytes.clone(), Sha256::of(&bytes), self.options.max_stall) => outcome,
-                    () = given_up => Err(cancelled()),
-                };
+            outcome = patience::store(&**sink, &key, bytes.clone(), Sha256::of(&bytes), self.options.max_stall) => outcome,
+            () = given_up => Err(cancelled()),
+        };
         let Err(error) = outcome else { return Ok(report) };
         // The answer may have been lost on its way back: what counts is what is there.
         match in_time(LAST_PUT, "read", sink.read(&key, None)).await {
