@@ -18,7 +18,6 @@ use crate::repository::manifest::{Encryption, FORMAT, KeyFileEntry, Manifest, Pr
 use crate::repository::restore_md::Guide;
 use crate::repository::{Repository, sums};
 use crate::signature::{DocumentKind, Signer};
-use crate::sink::SinkExt;
 use crate::source::{Snapshot, Source, SourceInfo};
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -476,9 +475,9 @@ impl BackupRequest<'_> {
             tokio::time::sleep(LAST_PUT).await;
         };
         let outcome = tokio::select! {
-            outcome = in_time(self.options.max_stall, "store", sink.create_or_same(&key, bytes.clone())) => outcome,
-            () = given_up => Err(cancelled()),
-        };
+        outcome = patience::store(&**sink, &key, bytes.clone(), Sha256::of(&bytes), self.options.max_stall) => outcome,
+                    () = given_up => Err(cancelled()),
+                };
         let Err(error) = outcome else { return Ok(report) };
         // The answer may have been lost on its way back: what counts is what is there.
         match in_time(LAST_PUT, "read", sink.read(&key, None)).await {

@@ -15,7 +15,8 @@ use std::io;
 use std::sync::Arc;
 
 fn sample() -> Vec<u8> {
-    (0..100_000u32).flat_map(u32::to_be_bytes).collect()
+    // More than a pipe holds (1 MiB at the most), so that a program that reads nothing is noticed each time.
+    (0..500_000u32).flat_map(u32::to_be_bytes).collect()
 }
 
 fn backup() -> MemoryBackup {

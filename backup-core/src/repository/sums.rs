@@ -31,7 +31,7 @@ pub fn write<'a>(sums: impl Iterator<Item = (std::borrow::Cow<'a, str>, u64, Sha
     text.into_bytes()
 }
 
-/// Reads a SHA256SUMS entry by entry, and takes nothing that [`write`] would not have written.
+/// Reads a SHA256SUMS entry by entry, and takes nothing that [`write()`] would not have written.
 pub fn read<'a>(bytes: &'a [u8], what: &'a str) -> impl Iterator<Item = Result<Sum>> + 'a {
     let mut rest = bytes;
     std::iter::from_fn(move || {

@@ -25,5 +25,5 @@ SELECT i, 1 + i * 11 % (75000 * :scale)::bigint, pg_temp.pick('{photo,scan,invoi
 FROM generate_series(1, (3000 * :scale)::bigint) AS i;
 
 INSERT INTO crm.recordings
-SELECT i * 50, lo_from_bytea(0, (SELECT string_agg(sha512(convert_to('call ' || i || ' ' || r, 'UTF8')), '') FROM generate_series(1, i * 400) AS r))
+SELECT i * 50, lo_from_bytea((500000 + i)::oid, (SELECT string_agg(sha512(convert_to('call ' || i || ' ' || r, 'UTF8')), '') FROM generate_series(1, i * 400) AS r))
 FROM generate_series(1, greatest(3, least(20, (20 * :scale)::int))) AS i;
