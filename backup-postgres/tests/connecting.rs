@@ -244,7 +244,7 @@ async fn a_self_signed_certificate_can_be_its_own_root() {
     }
     assert!(result.unwrap().is_encrypted());
     assert!(connect(&by("other", "verify-ca")).await.unwrap().is_encrypted());
-    assert_eq!(code(&by("other", "verify-full")).await, "tls_failed");
+    assert_eq!(code(&by("other", "verify-full")).await, "database_tls_failed");
 }
 
 #[tokio::test]
@@ -253,7 +253,7 @@ async fn without_tls_on_the_server() {
     let url = cluster.tcp_url("app", "pw", "postgres");
     assert!(!connect(&url).await.unwrap().is_encrypted());
     let error = connect(&format!("{url}?sslmode=require")).await.unwrap_err();
-    assert_eq!(error.code().name(), "tls_failed");
+    assert_eq!(error.code().name(), "database_tls_failed");
     assert!(error.hint().contains("sslmode=disable"), "{}", error.report());
     // Not hidden behind "the server has no TLS", which `prefer` accepts.
     assert_eq!(code(&cluster.tcp_url("app", "wrong", "postgres")).await, "authentication_failed");
