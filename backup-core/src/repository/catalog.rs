@@ -187,7 +187,12 @@ impl Repository {
         let folder = series.map_or_else(|| "catalog".to_owned(), layout::catalog_folder);
         let listing = self.sink().list(&folder);
         let keys = listing.try_filter_map(async |object| Ok(CatalogKey::parse(&object.key)));
-        keys.try_collect().await.map_err(|error: Error| error.context("list the catalog"))
+        let keys: Result<Vec<CatalogKey>> = keys.try_collect().await;
+        let mut keys = keys.map_err(|error| error.context("list the catalog"))?;
+        // A store may list a key twice; a backup is there once.
+        keys.sort_by(|a, b| (&a.series, &a.id, &a.rest).cmp(&(&b.series, &b.id, &b.rest)));
+        keys.dedup();
+        Ok(keys)
     }
 
     /// Reads one manifest and checks its signature where signers are trusted.

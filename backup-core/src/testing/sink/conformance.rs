@@ -96,7 +96,8 @@ impl Suite {
         let mut objects = BTreeMap::new();
         for info in found {
             let twice = objects.insert(info.key.to_string(), info);
-            assert!(twice.is_none(), "list of {prefix:?} gave {twice:?} twice");
+            // Servers that replace rather than create (rclone's, right after eight writers of one key) can list a key twice.
+            assert!(twice.is_none() || !self.expect.atomic_create, "list of {prefix:?} gave {twice:?} twice");
         }
         objects
     }
