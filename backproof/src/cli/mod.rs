@@ -25,6 +25,7 @@ use clap::Parser;
 use output::Output;
 use std::ffi::OsString;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What the commands work with.
 struct Context {
@@ -39,6 +40,9 @@ impl Context {
         progress::monitor(&self.output)
     }
 }
+
+/// How long a restore that was told to end has to remove the database that it made.
+const CLEANING_UP: Duration = Duration::from_secs(30);
 
 /// Runs the program: parses the arguments (the first is the program's name), does what they say, prints, and returns the
 /// exit status.
@@ -91,7 +95,16 @@ async fn command(context: &Context, command: &Command) -> Result<u8> {
     // So does a restore into a database, once it has made one.
     match command {
         Command::Backup(args) => return backup::run(context, args).await,
-        Command::Restore(args) if args.to.is_some() && !args.dry_run => return restore::run(context, args).await,
+        Command::Restore(args) if args.to.is_some() && !args.dry_run => {
+            let mut restore = std::pin::pin!(restore::run(context, args));
+            return tokio::select! {
+                result = &mut restore => result,
+                () = context.signals.wait() => {
+                    let ended = tokio::time::timeout(CLEANING_UP, restore).await;
+                    ended.unwrap_or_else(|_| Err(Error::new(&codes::INTERRUPTED, "the program was told to end")))
+                }
+            };
+        }
         _ => {}
     }
     let work = async {

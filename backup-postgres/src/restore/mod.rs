@@ -244,7 +244,12 @@ impl Target for PgRestore {
     async fn restore(&self, backup: &dyn Restorable, monitor: Arc<dyn Monitor>) -> Result<RestoreReport> {
         let step = |doing: &str| monitor.event(Event::Step { doing: doing.to_owned() });
         step("look at the server and the backup");
-        let prepared = self.prepare(backup).await?;
+        let prepared = tokio::select! {
+            prepared = self.prepare(backup) => prepared?,
+            () = self.cancel.cancelled() => {
+                return Err(Error::new(&CANCELLED, "the restore was cancelled").with_hint("nothing was changed; run it again"));
+            }
+        };
         if let Some(refusal) = prepared.refusal() {
             return Err(refusal);
         }
