@@ -1,6 +1,6 @@
 //! Backing up a database with pg_dump.
 //!
-//! What happens, in order: connect; refuse poolers and logins that would give half of the data ([`prepare`](crate::prepare)); find
+//! What happens, in order: connect; refuse poolers and logins that would give half of the data ([`prepare`]); find
 //! the programs; roles by pg_dumpall; then a transaction of our own takes the snapshot and exports it, and pg_dump dumps exactly that state
 //! (`--snapshot`), which was looked over once more in it. The archive is parsed as it passes; the part is complete only if pg_dump's exit
 //! status is 0 and the archive is complete.

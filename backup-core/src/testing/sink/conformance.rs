@@ -96,8 +96,7 @@ impl Suite {
         let mut objects = BTreeMap::new();
         for info in found {
             let twice = objects.insert(info.key.to_string(), info);
-            // Servers that replace rather than create (rclone's, right after eight writers of one key) can list a key twice.
-            assert!(twice.is_none() || !self.expect.atomic_create, "list of {prefix:?} gave {twice:?} twice");
+            assert!(twice.is_none(), "list of {prefix:?} gave {twice:?} twice");
         }
         objects
     }
@@ -306,6 +305,11 @@ impl Suite {
 
     async fn creators_at_once(&self) {
         const CREATORS: usize = 8;
+        // A store that overwrites instead is for one writer only, and what it does with eight is nobody's promise (rclone's server then
+        // lists a key twice, and goes on listing it when it is deleted).
+        if !self.expect.atomic_create {
+            return;
+        }
         for round in 0..8 {
             let key = self.key(&format!("race/{round}"));
             let offers: Vec<Bytes> = (0..CREATORS).map(|n| pattern(20_000 + n, n as u8)).collect();
@@ -326,11 +330,7 @@ impl Suite {
             }
             let found = self.must_read(&key).await;
             assert!(offers.contains(&found), "eight creators at once left bytes that are none of theirs");
-            if self.expect.atomic_create {
-                assert_eq!(winners.len(), 1, "of eight creators at once exactly one may win");
-            } else {
-                assert!(!winners.is_empty(), "of eight creators at once one should win");
-            }
+            assert_eq!(winners.len(), 1, "of eight creators at once exactly one may win");
         }
     }
 
