@@ -317,6 +317,7 @@ impl BackupRequest<'_> {
         Ok(KeyFileEntry { name, bytes, sha256, recipients: file.recipients.clone() })
     }
 
+    // What a manifest says comes from eight places, and this is the only one that gathers it.
     #[allow(clippy::too_many_arguments)]
     fn manifest(
         &self,
