@@ -209,7 +209,7 @@ pub(crate) struct BackupArgs {
 pub(crate) struct ShowArgs {
     /// An id, the start of one, or `latest`
     pub(crate) id: String,
-    /// Show a backup that no trusted signer signed
+    /// Show a backup that no trusted signer signed; it must be named by its id
     #[arg(long)]
     pub(crate) allow_unsigned: bool,
     /// Print its RESTORE.md instead
@@ -226,7 +226,7 @@ pub(crate) struct CatArgs {
     /// A file for the plaintext, created; never overwritten
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Read a backup that no trusted signer signed
+    /// Read a backup that no trusted signer signed; it must be named by its id
     #[arg(long)]
     pub(crate) allow_unsigned: bool,
     /// The backup was sealed to a passphrase (asked for, or from --passphrase-file)
@@ -304,7 +304,7 @@ pub(crate) struct RestoreArgs {
     /// Connections that build indexes and constraints at once
     #[arg(long, value_name = "N", conflicts_with = "to_directory")]
     pub(crate) jobs: Option<usize>,
-    /// Restore a backup that no trusted signer signed
+    /// Restore a backup that no trusted signer signed; it must be named by its id
     #[arg(long)]
     pub(crate) allow_unsigned: bool,
     /// The backup was sealed to a passphrase (asked for, or from --passphrase-file)

@@ -29,16 +29,23 @@ impl BackupRequest<'_> {
         let keys = self.repository.catalog_keys(Some(&self.series)).await?;
         let mut ids: Vec<BackupId> = keys.into_iter().filter(|key| key.is_manifest()).map(|key| key.id).collect();
         ids.sort();
+        // Within one second, only the manifests know the order.
+        let mut newest: Option<ManifestRecord> = None;
         for id in ids.into_iter().rev() {
+            if newest.as_ref().is_some_and(|newest| id.time() < newest.manifest.id.time()) {
+                break;
+            }
             match self.repository.read_manifest(&self.series, &id).await {
-                Ok(ManifestRecord { manifest, sha256, authenticity }) if authenticity.is_acceptable() => {
-                    return Ok(Some(Previous { id: manifest.id, sha256 }));
+                Ok(record) if record.authenticity.is_acceptable() => {
+                    if newest.as_ref().is_none_or(|newest| newest.order() < record.order()) {
+                        newest = Some(record);
+                    }
                 }
                 Err(error) if error.is_transient() || error.is(&codes::ACCESS_DENIED) => return Err(error),
                 // One that no reader takes is no predecessor; a verification tells what is the matter with it.
                 _ => {}
             }
         }
-        Ok(None)
+        Ok(newest.map(|ManifestRecord { manifest, sha256, .. }| Previous { id: manifest.id, sha256 }))
     }
 }
