@@ -162,9 +162,12 @@ pub(crate) struct KeygenArgs {
     /// Protect the secret key with a passphrase (asked for, or from --passphrase-file)
     #[arg(long)]
     pub(crate) passphrase: bool,
-    /// Print a form of the secret to keep on paper
+    /// Print the form of the secret to keep on paper where it would not be printed: into a pipe, or with --passphrase
     #[arg(long, conflicts_with = "signing")]
     pub(crate) paper: bool,
+    /// Do not print the form on a terminal either
+    #[arg(long, conflicts_with_all = ["signing", "paper", "from_paper"])]
+    pub(crate) no_paper: bool,
     /// Read the key back from its form on paper: the rows, typed or scanned, on standard input
     #[arg(long, conflicts_with_all = ["signing", "paper"])]
     pub(crate) from_paper: bool,
