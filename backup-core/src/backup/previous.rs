@@ -37,9 +37,7 @@ impl BackupRequest<'_> {
             }
             match self.repository.read_manifest(&self.series, &id).await {
                 Ok(record) if record.authenticity.is_acceptable() => {
-                    if newest.as_ref().is_none_or(|newest| newest.order() < record.order()) {
-                        newest = Some(record);
-                    }
+                    newest = newest.filter(|newest| newest.order() > record.order()).or(Some(record));
                 }
                 Err(error) if error.is_transient() || error.is(&codes::ACCESS_DENIED) => return Err(error),
                 // One that no reader takes is no predecessor; a verification tells what is the matter with it.
