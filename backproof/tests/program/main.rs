@@ -16,4 +16,5 @@ mod secrets;
 mod signatures;
 mod site;
 mod stock_tools;
+mod versions;
 mod write_only;
