@@ -10,6 +10,7 @@ mod documents;
 mod facade;
 mod interruption;
 mod keys;
+mod long_rows;
 mod preflight;
 mod round_trip;
 mod secrets;
