@@ -236,6 +236,18 @@ impl Repository {
         Ok(keys)
     }
 
+    /// Who wrote a document, as far as this reader can know.
+    pub(crate) fn authenticity(&self, document: &Document, kind: DocumentKind, what: &str) -> Authenticity {
+        match self.trust() {
+            None => Authenticity::NotChecked { signed: document.signature().is_some() },
+            // Validity is judged by our own clock: the store's is told by whoever answers.
+            Some(trust) => match document.authenticate(kind, &**trust, Timestamp::now(), what) {
+                Ok(signature) => Authenticity::Trusted(signature),
+                Err(error) => Authenticity::Refused { code: error.code(), reason: error.chain() },
+            },
+        }
+    }
+
     /// Reads one manifest and checks its signature where signers are trusted.
     pub async fn read_manifest(&self, series: &Series, id: &BackupId) -> Result<ManifestRecord> {
         let what = format!("the manifest of {id}");
@@ -249,14 +261,7 @@ impl Repository {
             }
         })?;
         let document = Document::parse(&bytes, &what)?;
-        let authenticity = match self.trust() {
-            None => Authenticity::NotChecked { signed: document.signature().is_some() },
-            // Validity is judged by our own clock: the store's is told by whoever answers.
-            Some(trust) => match document.authenticate(DocumentKind::Manifest, &**trust, Timestamp::now(), &what) {
-                Ok(signature) => Authenticity::Trusted(signature),
-                Err(error) => Authenticity::Refused { code: error.code(), reason: error.chain() },
-            },
-        };
+        let authenticity = self.authenticity(&document, DocumentKind::Manifest, &what);
         let manifest = match (Manifest::read(&document, &self.marker().installation, series, id), &authenticity) {
             // What a stranger wrote is not judged by what it says.
             (Err(_), Authenticity::Refused { code, reason }) => return Err(Error::new(code, reason.clone())),
