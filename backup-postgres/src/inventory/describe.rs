@@ -69,6 +69,16 @@ impl<'a> Describer<'a> {
                 }
                 None => format!("{} {}", kind.to_lowercase(), qualified(&name.lossy())),
             },
+            "PUBLICATION TABLE" => match name.lossy().split_once(' ') {
+                Some((publication, table)) if !table.contains(' ') => {
+                    format!("membership of {} in publication {publication}", qualified(table))
+                }
+                _ => format!("membership in a publication: {}", qualified(&name.lossy())),
+            },
+            kind if name.as_bytes().starts_with(format!("{kind} ").as_bytes()) => {
+                let own = name.lossy();
+                format!("{} {}", kind.to_lowercase(), qualified(own.get(kind.len() + 1..).unwrap_or_default()))
+            }
             kind if AS_WRITTEN.contains(&kind) => format!("{} {}", kind.to_lowercase(), qualified(&name.lossy())),
             kind => format!("{} {}", kind.to_lowercase(), qualified(&name.quoted())),
         }
@@ -77,7 +87,7 @@ impl<'a> Describer<'a> {
     /// The table and the rest: tags do not quote, so of several ways that of the longest known table is taken.
     fn split<'n>(&self, schema: Option<&Name>, tag: &'n [u8]) -> Option<(&'n [u8], &'n [u8])> {
         let spaces = || memchr::memchr_iter(b' ', tag).map(|at| (&tag[..at], &tag[at + 1..]));
-        let known = spaces().filter(|(table, _)| self.relations.contains(&(schema, *table))).last();
+        let known = spaces().filter(|(table, _)| self.relations.contains(&(schema, *table))).next_back();
         known.or_else(|| if spaces().count() == 1 { spaces().next() } else { None })
     }
 }
@@ -135,6 +145,8 @@ mod tests {
                 "DEFAULT PRIVILEGES FOR TABLES",
                 "default privileges for tables of role app in schema s",
             ),
+            ("PUBLICATION TABLE", Some("app"), "news people", "membership of app.people in publication news"),
+            ("CAST", None, "CAST (m.pair AS text)", "cast (m.pair AS text)"),
             ("FUNCTION", Some("public"), "twice(integer)", "function public.twice(integer)"),
             ("SEQUENCE SET", Some("public"), "numbers", "value of sequence public.numbers"),
             ("EXTENSION", None, "uuid-ossp", "extension \"uuid-ossp\""),

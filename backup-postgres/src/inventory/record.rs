@@ -5,6 +5,7 @@ use super::name::{Name, TableName};
 use super::rows::RowSum;
 use backup_core::digest::Blake3;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Everything that a dump holds. Its memory is bounded by the size of the schema and 48 bytes for each large object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -161,7 +162,33 @@ impl LargeObjects {
     }
 }
 
+impl ObjectRecord {
+    /// Whether it is of the database itself and so has its name in it: locale and owner, settings, privileges, comment.
+    pub fn is_of_database(&self) -> bool {
+        match self.kind.as_str() {
+            "DATABASE" | "DATABASE PROPERTIES" => true,
+            "ACL" | "COMMENT" | "SECURITY LABEL" => {
+                self.schema.is_none() && self.name.as_bytes().starts_with(b"DATABASE ")
+            }
+            _ => false,
+        }
+    }
+}
+
 impl Inventory {
+    /// Takes out what is of the database itself, for comparing databases of different names.
+    pub fn take_database(&mut self) -> Vec<ObjectRecord> {
+        let (database, objects) =
+            std::mem::take(&mut self.objects).into_iter().partition(|object| object.is_of_database());
+        self.objects = objects;
+        database
+    }
+
+    /// Takes out the tablespaces of all objects, for comparing with a server that has others. Gives those that were named.
+    pub fn take_tablespaces(&mut self) -> BTreeSet<Name> {
+        self.objects.iter_mut().filter_map(|object| object.tablespace.take()).collect()
+    }
+
     /// The record of a table's rows.
     pub fn table(&self, table: &TableName) -> Option<&TableRecord> {
         self.tables.iter().find(|record| record.table == *table)
