@@ -21,6 +21,7 @@ pub mod monitor;
 pub mod names;
 pub mod pipeline;
 pub mod probe;
+pub mod proof;
 pub mod prover;
 pub mod repository;
 pub mod restore;

@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::names::PartName;
 use crate::pipeline::read::PartStream;
+use crate::repository::contents::Contents;
 use crate::repository::manifest::Manifest;
 use async_trait::async_trait;
 use serde::Serialize;
@@ -21,6 +22,9 @@ pub trait Restorable: Send + Sync {
 
     /// Opens a part from its start; may be called several times. Every byte given was checked first.
     async fn open(&self, part: &PartName) -> Result<PartStream>;
+
+    /// Reads the sealed `contents` again, and gives each line that the source wrote there.
+    async fn contents(&self, line: &mut (dyn for<'a> FnMut(&'a [u8]) -> Result<()> + Send)) -> Result<Contents>;
 }
 
 /// What a restore would do.

@@ -162,9 +162,12 @@ pub(crate) struct KeygenArgs {
     /// Protect the secret key with a passphrase (asked for, or from --passphrase-file)
     #[arg(long)]
     pub(crate) passphrase: bool,
-    /// Print a form of the secret to keep on paper
+    /// Print the form of the secret to keep on paper where it would not be printed: into a pipe, or with --passphrase
     #[arg(long, conflicts_with = "signing")]
     pub(crate) paper: bool,
+    /// Do not print the form on a terminal either
+    #[arg(long, conflicts_with_all = ["signing", "paper", "from_paper"])]
+    pub(crate) no_paper: bool,
     /// Read the key back from its form on paper: the rows, typed or scanned, on standard input
     #[arg(long, conflicts_with_all = ["signing", "paper"])]
     pub(crate) from_paper: bool,
@@ -209,7 +212,7 @@ pub(crate) struct BackupArgs {
 pub(crate) struct ShowArgs {
     /// An id, the start of one, or `latest`
     pub(crate) id: String,
-    /// Show a backup that no trusted signer signed
+    /// Show a backup that no trusted signer signed; it must be named by its id
     #[arg(long)]
     pub(crate) allow_unsigned: bool,
     /// Print its RESTORE.md instead
@@ -226,7 +229,7 @@ pub(crate) struct CatArgs {
     /// A file for the plaintext, created; never overwritten
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Read a backup that no trusted signer signed
+    /// Read a backup that no trusted signer signed; it must be named by its id
     #[arg(long)]
     pub(crate) allow_unsigned: bool,
     /// The backup was sealed to a passphrase (asked for, or from --passphrase-file)
@@ -304,7 +307,7 @@ pub(crate) struct RestoreArgs {
     /// Connections that build indexes and constraints at once
     #[arg(long, value_name = "N", conflicts_with = "to_directory")]
     pub(crate) jobs: Option<usize>,
-    /// Restore a backup that no trusted signer signed
+    /// Restore a backup that no trusted signer signed; it must be named by its id
     #[arg(long)]
     pub(crate) allow_unsigned: bool,
     /// The backup was sealed to a passphrase (asked for, or from --passphrase-file)

@@ -39,14 +39,21 @@ fn identity(context: &Context, args: &KeygenArgs) -> Result<u8> {
              recipient: {recipient} (public: give it to `backup --recipient`)"
         )
     })?;
-    if args.paper {
-        super::output::print(paper::form(&key.secret(), created)?.expose_secret())?;
+    if args.paper || paper_by_default(context, args) {
+        super::output::print(&format!("\n{}", paper::form(&key.secret(), created)?.expose_secret()))?;
     } else if !context.output.json {
         context.output.notice(
             "Without the identity no backup can be opened: keep a second copy, on paper too (--paper prints a form).",
         );
     }
     Ok(0)
+}
+
+/// A person at a terminal gets the form with the key; a pipe, which may end in somebody's log, does not, nor does a key that
+/// a passphrase protects, nor one that comes from paper.
+fn paper_by_default(context: &Context, args: &KeygenArgs) -> bool {
+    let person = std::io::stdout().is_terminal() && !context.output.json;
+    person && !args.no_paper && !args.passphrase && !args.from_paper
 }
 
 /// The key on a form that is typed, or comes from a scan, on standard input.

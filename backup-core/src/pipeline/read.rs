@@ -131,7 +131,7 @@ impl SegmentReader {
     ) -> Result<Self> {
         let options = PipelineOptions { segment_bytes, compression, ..options.clone() };
         let sealed = most_stored(segment_bytes, compression);
-        let budget = ReadBudget::plan(&options, sealed)?;
+        let budget = ReadBudget::plan(&options, sealed, sink.is_local())?;
         Ok(SegmentReader(Arc::new(Shared {
             sink,
             monitor,

@@ -338,4 +338,8 @@ impl Restorable for OpenBackup {
     async fn open(&self, part: &PartName) -> Result<PartStream> {
         self.stream(part)
     }
+
+    async fn contents(&self, line: &mut (dyn for<'a> FnMut(&'a [u8]) -> Result<()> + Send)) -> Result<Contents> {
+        Contents::read_with(self.stream(&PartName::contents())?, &self.manifest().id, line).await
+    }
 }

@@ -131,7 +131,8 @@ impl VerifyRequest<'_> {
         }
         let catalog = self.repository.catalog(self.filter.series.as_ref()).await?;
         let mut findings = Vec::new();
-        let chosen = self.choose(&catalog, &mut findings)?;
+        let mut chosen = self.choose(&catalog, &mut findings)?;
+        chosen.sort_by(|a, b| (&a.series, a.order()).cmp(&(&b.series, b.order())));
         self.judge_catalog(&catalog, &chosen, &mut findings);
 
         let segment = chosen.iter().filter_map(|entry| entry.record.as_ref().ok());
@@ -142,8 +143,7 @@ impl VerifyRequest<'_> {
             .unwrap_or(1);
         let options = PipelineOptions { memory: self.options.memory / at_once as u64, ..self.options.clone() };
         let verifications = chosen.into_iter().map(|entry| self.verify_backup(entry, &options));
-        let mut backups: Vec<BackupVerdict> = futures::stream::iter(verifications).buffered(at_once).collect().await;
-        backups.sort_by(|a, b| (&a.series, &a.id).cmp(&(&b.series, &b.id)));
+        let backups: Vec<BackupVerdict> = futures::stream::iter(verifications).buffered(at_once).collect().await;
 
         Ok(Verdict {
             location: self.repository.sink().location(),
@@ -188,11 +188,7 @@ impl VerifyRequest<'_> {
                         );
                         continue;
                     };
-                    let newer = catalog
-                        .entries()
-                        .iter()
-                        .filter(|entry| entry.id > latest.manifest.id && entry.usable().is_none());
-                    for entry in newer {
+                    for entry in catalog.newer_unusable(latest) {
                         findings.push(
                             Finding::warning(
                                 "newer_unusable",
