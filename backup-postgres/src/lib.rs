@@ -9,6 +9,7 @@
 //! - roles and tablespaces: [`globals()`];
 //! - all SQL that asks the catalogs: `queries` and the files of `sql/`;
 //! - pg_dump's archive format: [`archive`]; backing up: [`dump`]; restoring: [`restore`]; checking what is read: [`prover`];
+//! - what a dump holds, noted and compared: [`inventory`];
 //! - every error code of this crate: [`error::codes`].
 
 pub mod archive;
@@ -16,6 +17,7 @@ pub mod connection;
 pub mod dump;
 pub mod error;
 pub mod globals;
+pub mod inventory;
 pub mod pooler;
 pub mod preflight;
 pub mod prover;
