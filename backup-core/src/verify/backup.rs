@@ -150,7 +150,10 @@ impl VerifyRequest<'_> {
             }
         }
         let took = started.elapsed();
-        if let (Ok(record), true) = (&entry.record, self.level >= Level::Readable) {
+        if let Ok(record) = &entry.record
+            && self.level >= Level::Readable
+            && record.authenticity.is_acceptable()
+        {
             self.note(record, &mut judge, took).await;
         }
         BackupVerdict {
