@@ -10,6 +10,7 @@
 //! - all SQL that asks the catalogs: `queries` and the files of `sql/`;
 //! - pg_dump's archive format: [`archive`]; backing up: [`dump`]; restoring: [`restore`]; checking what is read: [`prover`];
 //! - what a user expects of a restored database: [`assertions`];
+//! - what a dump holds, noted and compared: [`inventory`];
 //! - every error code of this crate: [`error::codes`].
 
 pub mod archive;
@@ -18,6 +19,7 @@ pub mod connection;
 pub mod dump;
 pub mod error;
 pub mod globals;
+pub mod inventory;
 pub mod pooler;
 pub mod preflight;
 pub mod prover;

@@ -10,6 +10,8 @@ pub(crate) const SERVER_FACTS: &str = include_str!("../sql/server_facts.sql");
 pub(crate) const EXTENSIONS: &str = include_str!("../sql/extensions.sql");
 /// Indexes that pg_dump leaves out because they are invalid.
 pub(crate) const INVALID_INDEXES: &str = include_str!("../sql/invalid_indexes.sql");
+/// What an archive does not show and a comparison needs.
+pub(crate) const EXTRAS: &str = include_str!("../sql/extras.sql");
 /// Values of settings, by name.
 pub(crate) const SETTINGS: &str = include_str!("../sql/settings.sql");
 /// Which server process answers. Asked without a prepared statement.

@@ -2,14 +2,16 @@
 //!
 //! What happens, in order: connect; refuse poolers and logins that would give half of the data ([`prepare`]); find
 //! the programs; roles by pg_dumpall; then a transaction of our own takes the snapshot and exports it, and pg_dump dumps exactly that state
-//! (`--snapshot`), which was looked over once more in it. The archive is parsed as it passes; the part is complete only if pg_dump's exit
-//! status is 0 and the archive is complete.
+//! (`--snapshot`), which was looked over once more in it. The archive is parsed as it passes, and what it holds noted for `contents`; the part is
+//! complete only if pg_dump's exit status is 0 and the archive is complete. (An archive of a version that is not known cannot be followed: then
+//! the exit status alone counts, and that nothing was noted is said in the backup.)
 
 mod guide;
 mod parts;
 
 use crate::connection::{Connection, Env, Session};
 use crate::error::codes::CONNECTION_LOST;
+use crate::inventory::Extras;
 use crate::preflight::{Preflight, PreflightOptions, Prepared, preflight, prepare};
 use crate::queries;
 use crate::server::{ServerFacts, query_error};
@@ -25,7 +27,7 @@ use serde::Serialize;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio_postgres::error::SqlState;
 
@@ -185,6 +187,7 @@ impl Source for PgDump {
         // What was found before the snapshot may have changed since: what counts is what is in it.
         let preflight = preflight(&prepared.session, &self.preflight).await?;
         let facts = ServerFacts::read(&prepared.session).await?;
+        let extras = Extras::read(&prepared.session).await?;
         for index in &facts.invalid_indexes {
             warn(format!("index {index} is invalid and will not be in the backup: REINDEX or drop it"));
         }
@@ -197,9 +200,11 @@ impl Source for PgDump {
         let info = describe(&facts, &prepared, &tools, held.time);
         let left_out = self.left_out(&preflight);
         let about = About::new(&facts, &prepared);
-        let archive = Archive::start(command, about, facts.size, held.exported.map(|_| prepared.session), monitor)?;
+        let session = held.exported.map(|_| prepared.session);
+        let archive = Archive::start(command, about, extras, facts.size, session, monitor)?;
+        let unavailable = archive.unavailable();
         parts.push_back(Box::new(archive));
-        Ok(Box::new(DumpSnapshot { info, parts, left_out }))
+        Ok(Box::new(DumpSnapshot { info, parts, left_out, unavailable }))
     }
 }
 
@@ -314,6 +319,8 @@ struct DumpSnapshot {
     info: SourceInfo,
     parts: VecDeque<Box<dyn PartReader>>,
     left_out: Vec<LeftOut>,
+    /// Why there is no inventory of the dump.
+    unavailable: Arc<OnceLock<String>>,
 }
 
 #[async_trait]
@@ -327,7 +334,13 @@ impl Snapshot for DumpSnapshot {
     }
 
     fn left_out(&self) -> Vec<LeftOut> {
-        self.left_out.clone()
+        let mut left_out = self.left_out.clone();
+        left_out.extend(self.unavailable.get().map(|reason| LeftOut {
+            kind: "inventory".into(),
+            name: "dump".into(),
+            reason: reason.clone(),
+        }));
+        left_out
     }
 
     fn restore_steps(&self) -> String {
