@@ -153,6 +153,14 @@ pub(crate) struct InitArgs {
     pub(crate) allow_unconditional_create: bool,
 }
 
+/// What a signing key is for.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+pub(crate) enum PurposeArg {
+    #[default]
+    Backup,
+    Proof,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct KeygenArgs {
     /// The file for the secret key; never overwritten
@@ -173,6 +181,9 @@ pub(crate) struct KeygenArgs {
     /// Read the key back from its form on paper: the rows, typed or scanned, on standard input
     #[arg(long, conflicts_with_all = ["signing", "paper"])]
     pub(crate) from_paper: bool,
+    /// What the signing key is for: `backup` (manifests) on a host that backs up, `proof` on one that verifies and drills
+    #[arg(long = "for", value_name = "PURPOSE", value_enum, default_value_t, requires = "signing")]
+    pub(crate) purpose: PurposeArg,
     /// The name of the key's holder in the list of trusted signers
     #[arg(long, value_name = "NAME", default_value = "backup-host", requires = "signing")]
     pub(crate) principal: String,
