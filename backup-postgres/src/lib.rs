@@ -9,10 +9,12 @@
 //! - roles and tablespaces: [`globals()`];
 //! - all SQL that asks the catalogs: `queries` and the files of `sql/`;
 //! - pg_dump's archive format: [`archive`]; backing up: [`dump`]; restoring: [`restore`]; checking what is read: [`prover`];
+//! - what a user expects of a restored database: [`assertions`];
 //! - what a dump holds, noted and compared: [`inventory`];
 //! - every error code of this crate: [`error::codes`].
 
 pub mod archive;
+pub mod assertions;
 pub mod connection;
 pub mod dump;
 pub mod error;
