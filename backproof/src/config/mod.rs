@@ -304,7 +304,8 @@ impl Resolver {
         let level = self.file_only("verify.level", file.verify.level);
         let max_age = self.file_only("verify.max_age", file.verify.max_age);
         let min_size = self.file_only("verify.min_size", file.verify.min_size);
-        let proof = self.proof(&file.drill);
+        let mut proof = self.proof(&file.drill);
+        proof.assertions = self.assertions(file.assertions, own.assertions)?;
         let rto = self.file_only("drill.rto", file.drill.rto);
         let rpo = self.file_only("drill.rpo", file.drill.rpo);
         let pg_bindir = self.pick("postgres.bindir", flags.pg_bindir.clone(), &["PG_BINDIR"], file.postgres.bindir);
