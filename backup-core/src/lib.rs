@@ -12,6 +12,7 @@ pub mod backup;
 pub mod cipher;
 pub mod command;
 pub mod digest;
+pub mod drill;
 pub mod error;
 pub mod general;
 pub mod id;

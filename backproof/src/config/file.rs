@@ -14,6 +14,8 @@ pub(crate) struct ConfigFile {
     #[serde(default)]
     pub(crate) verify: VerifySection,
     #[serde(default)]
+    pub(crate) drill: DrillSection,
+    #[serde(default)]
     pub(crate) postgres: PostgresSection,
     #[serde(default)]
     pub(crate) series: BTreeMap<String, SeriesSection>,
@@ -79,6 +81,20 @@ pub(crate) struct VerifySection {
     pub(crate) level: Option<String>,
     pub(crate) max_age: Option<String>,
     pub(crate) min_size: Option<String>,
+}
+
+/// `[drill]`: how backups are restored for a proof, and what must hold then.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DrillSection {
+    /// A server to restore into, in place of a cluster of its own.
+    pub(crate) scratch: Option<String>,
+    pub(crate) scratch_dir: Option<String>,
+    /// What cannot be tested here and need not be, by name.
+    pub(crate) accept: Option<OneOrMore>,
+    pub(crate) low_priority: Option<bool>,
+    pub(crate) rto: Option<String>,
+    pub(crate) rpo: Option<String>,
 }
 
 /// `[postgres]`: PostgreSQL's programs.

@@ -182,7 +182,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    fn admits(&self, manifest: &Manifest) -> bool {
+    pub(crate) fn admits(&self, manifest: &Manifest) -> bool {
         self.series.as_ref().is_none_or(|series| manifest.series == *series)
             && self.label.as_ref().is_none_or(|label| manifest.label == *label)
             && self.before.is_none_or(|before| manifest.source.snapshot < before)
