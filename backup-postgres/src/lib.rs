@@ -11,11 +11,13 @@
 //! - pg_dump's archive format: [`archive`]; backing up: [`dump`]; restoring: [`restore`]; checking what is read: [`prover`];
 //! - what a user expects of a restored database: [`assertions`];
 //! - what a dump holds, noted and compared: [`inventory`];
+//! - the rows of one table, without a server: [`rows`]; two backups, or a backup and a database, side by side: [`mod@diff`];
 //! - every error code of this crate: [`error::codes`].
 
 pub mod archive;
 pub mod assertions;
 pub mod connection;
+pub mod diff;
 pub mod dump;
 pub mod error;
 pub mod globals;
@@ -25,6 +27,7 @@ pub mod preflight;
 pub mod prover;
 mod queries;
 pub mod restore;
+pub mod rows;
 pub mod server;
 pub mod settings;
 #[cfg(feature = "testing")]
@@ -38,6 +41,7 @@ pub use globals::globals;
 pub use preflight::{Preflight, PreflightOptions, Prepared, prepare};
 pub use prover::PgProver;
 pub use restore::PgRestore;
+pub use rows::{TableRows, table_rows};
 pub use server::ServerFacts;
 pub use settings::SessionSettings;
 pub use tools::Tools;

@@ -87,7 +87,7 @@ impl<'a> Describer<'a> {
     /// The table and the rest: tags do not quote, so of several ways that of the longest known table is taken.
     fn split<'n>(&self, schema: Option<&Name>, tag: &'n [u8]) -> Option<(&'n [u8], &'n [u8])> {
         let spaces = || memchr::memchr_iter(b' ', tag).map(|at| (&tag[..at], &tag[at + 1..]));
-        let known = spaces().filter(|(table, _)| self.relations.contains(&(schema, *table))).next_back();
+        let known = spaces().rfind(|(table, _)| self.relations.contains(&(schema, *table)));
         known.or_else(|| if spaces().count() == 1 { spaces().next() } else { None })
     }
 }
