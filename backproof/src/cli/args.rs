@@ -123,12 +123,14 @@ pub(crate) enum Command {
     List,
     /// Show one backup
     Show(ShowArgs),
-    /// Write one part's plaintext to stdout or a file
+    /// Write one part's plaintext, or the rows of one table, to stdout or a file
     Cat(CatArgs),
     /// Check backups: that they are there, intact, and readable
     Verify(VerifyArgs),
     /// Restore a backup into a new database or a folder
     Restore(RestoreArgs),
+    /// Show what differs between two backups, or between a backup and a database
+    Diff(DiffArgs),
     /// Restore backups into a scratch cluster, compare them row by row, and time it
     Drill(DrillArgs),
     /// Show the settings in effect and where each comes from, with secrets redacted
@@ -234,11 +236,25 @@ pub(crate) struct ShowArgs {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+With --table no server is needed, and only the segments that hold the table's rows are read.
+
+Examples:
+  backproof cat latest dump --identity key.txt | pg_restore --list
+  backproof cat latest --table public.orders --identity key.txt > orders.csv
+  backproof cat 20261120T02 --table 'public.\"Odd name\"' --format json --identity key.txt | jq .")]
 pub(crate) struct CatArgs {
     /// An id, the start of one, or `latest`
     pub(crate) id: String,
     /// The part: `dump`, `globals`, `contents`, …
-    pub(crate) part: String,
+    #[arg(required_unless_present = "table")]
+    pub(crate) part: Option<String>,
+    /// The rows of this table instead, named as in SQL: public.orders
+    #[arg(long, value_name = "TABLE", conflicts_with = "part")]
+    pub(crate) table: Option<String>,
+    /// How rows are written: csv (with a header), copy (as COPY's text), json (an object a line; all values are strings or null)
+    #[arg(long, value_name = "FORMAT", requires = "table", value_parser = ["csv", "copy", "json"])]
+    pub(crate) format: Option<String>,
     /// A file for the plaintext, created; never overwritten
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -385,6 +401,28 @@ pub(crate) struct DrillArgs {
     #[arg(long)]
     pub(crate) allow_unsigned: bool,
     /// The backup was sealed to a passphrase (asked for, or from --passphrase-file)
+    #[arg(long)]
+    pub(crate) passphrase: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+What changed since Tuesday: tables with their rows in each, and every other object that was added, removed or changed. Two backups
+are compared by what was noted when they were made; no database is needed. Definitions are not printed: they can hold secrets.
+Exit status: 0 equal, 1 different, 2 failure.
+
+Examples:
+  backproof diff 20261117T02 latest --name app --identity key.txt
+  backproof diff latest --database postgres:///app --identity key.txt --json")]
+pub(crate) struct DiffArgs {
+    /// An id, the start of one, or `latest`
+    pub(crate) before: String,
+    /// Another one; the configured database, when there is none
+    pub(crate) after: Option<String>,
+    /// Read backups that no trusted signer signed; they must be named by their ids
+    #[arg(long)]
+    pub(crate) allow_unsigned: bool,
+    /// The backups were sealed to a passphrase (asked for, or from --passphrase-file)
     #[arg(long)]
     pub(crate) passphrase: bool,
 }
