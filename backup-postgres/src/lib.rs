@@ -8,7 +8,7 @@
 //! - what is checked before a dump: [`preflight`] (its recipe is [`preflight::prepare`]), [`pooler`], [`settings`], [`server`];
 //! - roles and tablespaces: [`globals()`];
 //! - all SQL that asks the catalogs: `queries` and the files of `sql/`;
-//! - pg_dump's archive format: [`archive`]; backing up: [`dump`]; restoring: [`restore`]; checking what is read: [`prover`];
+//! - pg_dump's archive format: [`archive`]; backing up: [`dump`]; restoring: [`restore`], in place of a live database: [`swap`]; checking what is read: [`prover`];
 //! - what a user expects of a restored database: [`assertions`];
 //! - what a dump holds, noted and compared: [`inventory`];
 //! - the rows of one table, without a server: [`rows`]; two backups, or a backup and a database, side by side: [`mod@diff`];
@@ -30,6 +30,7 @@ pub mod restore;
 pub mod rows;
 pub mod server;
 pub mod settings;
+pub mod swap;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tls;
