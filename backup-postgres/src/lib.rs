@@ -9,6 +9,7 @@
 //! - roles and tablespaces: [`globals()`];
 //! - all SQL that asks the catalogs: `queries` and the files of `sql/`;
 //! - pg_dump's archive format: [`archive`]; backing up: [`dump`]; restoring: [`restore`]; checking what is read: [`prover`];
+//! - a cluster to try restores in, and the cage that it runs in: [`scratch`];
 //! - every error code of this crate: [`error::codes`].
 
 pub mod archive;
@@ -21,6 +22,7 @@ pub mod preflight;
 pub mod prover;
 mod queries;
 pub mod restore;
+pub mod scratch;
 pub mod server;
 pub mod settings;
 #[cfg(feature = "testing")]
@@ -34,6 +36,7 @@ pub use globals::globals;
 pub use preflight::{Preflight, PreflightOptions, Prepared, prepare};
 pub use prover::PgProver;
 pub use restore::PgRestore;
+pub use scratch::{Scratch, ScratchOptions};
 pub use server::ServerFacts;
 pub use settings::SessionSettings;
 pub use tools::Tools;
