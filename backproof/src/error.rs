@@ -4,6 +4,8 @@ use backup_core::error::Code;
 
 /// The codes that backproof itself raises.
 pub mod codes {
+    pub use backup_core::error::codes::NO_EFFECT;
+
     backup_core::codes! {
         /// The command line is not one that the program knows.
         USAGE = "usage", permanent, "`backproof help` and `backproof COMMAND --help` show what there is";
@@ -11,8 +13,6 @@ pub mod codes {
         INVALID_CONFIGURATION = "invalid_configuration", permanent, "correct the line that is named; `backproof config` shows what is in effect";
         /// No repository was named.
         REPOSITORY_REQUIRED = "repository_required", permanent, "say where with --repo URL, BACKPROOF_REPO, or `url` under [repository] in backproof.toml";
-        /// A setting or flag is given that has no effect here.
-        NO_EFFECT = "no_effect", permanent, "remove the setting that is named";
         /// Someone pressed Ctrl-C, or the program was told to end.
         INTERRUPTED = "interrupted", permanent, "nothing was published; run it again";
     }

@@ -83,6 +83,8 @@ pub mod codes {
     codes! {
         /// An argument or a setting has a value that cannot be used.
         INVALID_ARGUMENT = "invalid_argument", permanent, "correct the value that is named and run it again";
+        /// A setting or flag is given that has no effect here.
+        NO_EFFECT = "no_effect", permanent, "remove the setting that is named";
         /// A name (series, label or part) does not match `[a-z0-9][a-z0-9_-]{0,62}`, or is reserved.
         INVALID_NAME = "invalid_name", permanent, "use lower-case letters, digits, '-' and '_', starting with a letter or a digit, at most 63 characters";
         /// The memory budget is too small for one segment.

@@ -46,7 +46,7 @@ impl ReadRequest<'_> {
         self
     }
 
-    /// Reads a backup that no trusted signer signed.
+    /// Reads a backup that no trusted signer signed; refused where no signers are trusted, and with `latest`, which is never one.
     pub fn allow_unsigned(mut self, allow: bool) -> Self {
         self.allow_unsigned = allow;
         self

@@ -4,10 +4,12 @@ use crate::error::Result;
 use crate::monitor::Monitor;
 use crate::names::PartName;
 use crate::pipeline::read::PartStream;
+use crate::repository::contents::Contents;
 use crate::repository::manifest::Manifest;
 use async_trait::async_trait;
 use serde::Serialize;
 use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A backup that can be read: what a [`Target`] restores from.
@@ -21,6 +23,15 @@ pub trait Restorable: Send + Sync {
 
     /// Opens a part from its start; may be called several times. Every byte given was checked first.
     async fn open(&self, part: &PartName) -> Result<PartStream>;
+
+    /// The bytes of a part from one position to another (not included). Reads no more of a stored backup than the segments that hold them.
+    async fn open_range(&self, part: &PartName, range: Range<u64>) -> Result<PartStream> {
+        let length = range.end.saturating_sub(range.start);
+        Ok(self.open(part).await?.slice(range.start, length))
+    }
+
+    /// Reads the sealed `contents` again, and gives each line that the source wrote there.
+    async fn contents(&self, line: &mut (dyn for<'a> FnMut(&'a [u8]) -> Result<()> + Send)) -> Result<Contents>;
 }
 
 /// What a restore would do.

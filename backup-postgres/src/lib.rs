@@ -10,19 +10,26 @@
 //! - all SQL that asks the catalogs: `queries` and the files of `sql/`;
 //! - pg_dump's archive format: [`archive`]; backing up: [`dump`]; restoring: [`restore`]; checking what is read: [`prover`];
 //! - a cluster to try restores in, and the cage that it runs in: [`scratch`];
+//! - what a user expects of a restored database: [`assertions`];
+//! - what a dump holds, noted and compared: [`inventory`];
+//! - the rows of one table, without a server: [`rows`]; two backups, or a backup and a database, side by side: [`mod@diff`];
 //! - every error code of this crate: [`error::codes`].
 
 pub mod archive;
+pub mod assertions;
 pub mod connection;
+pub mod diff;
 pub mod dump;
 pub mod error;
 pub mod globals;
+pub mod inventory;
 pub mod pooler;
 pub mod preflight;
 pub mod prover;
 mod queries;
 pub mod restore;
 pub mod scratch;
+pub mod rows;
 pub mod server;
 pub mod settings;
 #[cfg(feature = "testing")]
@@ -37,6 +44,7 @@ pub use preflight::{Preflight, PreflightOptions, Prepared, prepare};
 pub use prover::PgProver;
 pub use restore::PgRestore;
 pub use scratch::{Scratch, ScratchOptions};
+pub use rows::{TableRows, table_rows};
 pub use server::ServerFacts;
 pub use settings::SessionSettings;
 pub use tools::Tools;

@@ -10,6 +10,8 @@ pub(crate) const SERVER_FACTS: &str = include_str!("../sql/server_facts.sql");
 pub(crate) const EXTENSIONS: &str = include_str!("../sql/extensions.sql");
 /// Indexes that pg_dump leaves out because they are invalid.
 pub(crate) const INVALID_INDEXES: &str = include_str!("../sql/invalid_indexes.sql");
+/// What an archive does not show and a comparison needs.
+pub(crate) const EXTRAS: &str = include_str!("../sql/extras.sql");
 /// Values of settings, by name.
 pub(crate) const SETTINGS: &str = include_str!("../sql/settings.sql");
 /// Which server process answers. Asked without a prepared statement.
@@ -50,3 +52,21 @@ pub(crate) const EXPORT_SNAPSHOT: &str = include_str!("../sql/export_snapshot.sq
 pub(crate) const SERVER_TIME: &str = include_str!("../sql/server_time.sql");
 /// Bytes of an encoding as text.
 pub(crate) const DECODE: &str = include_str!("../sql/decode.sql");
+/// Whether a name is that of a table.
+pub(crate) const ASSERT_TABLE: &str = include_str!("../sql/assert_table.sql");
+/// Whether there is a function of this name.
+pub(crate) const ASSERT_FUNCTION: &str = include_str!("../sql/assert_function.sql");
+/// Whether row-level security is on for a table.
+pub(crate) const ASSERT_ROW_SECURITY: &str = include_str!("../sql/assert_row_security.sql");
+/// The same for all tables of a schema.
+pub(crate) const ASSERT_ROW_SECURITY_OF_SCHEMA: &str = include_str!("../sql/assert_row_security_of_schema.sql");
+/// All constraints, and whether each is valid.
+pub(crate) const ASSERT_CONSTRAINTS: &str = include_str!("../sql/assert_constraints.sql");
+/// All indexes, and whether each is valid.
+pub(crate) const ASSERT_INDEXES: &str = include_str!("../sql/assert_indexes.sql");
+/// Where the extension amcheck is.
+pub(crate) const ASSERT_AMCHECK_SCHEMA: &str = include_str!("../sql/assert_amcheck_schema.sql");
+/// Whether amcheck can check tables.
+pub(crate) const ASSERT_AMCHECK_HEAP: &str = include_str!("../sql/assert_amcheck_heap.sql");
+/// What amcheck can check.
+pub(crate) const ASSERT_AMCHECK_RELATIONS: &str = include_str!("../sql/assert_amcheck_relations.sql");

@@ -4,6 +4,7 @@ use crate::error::codes::{CONNECTION_LOST, QUERY_FAILED};
 use crate::queries;
 use crate::tools::Version;
 use backup_core::{Error, Result};
+use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 
 /// Facts of a server and one of its databases, as seen by the role that asks. Nothing here is secret.
@@ -74,7 +75,7 @@ impl LocaleProvider {
 }
 
 /// An extension that is installed in the database.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extension {
     /// Its name.
     pub name: String,

@@ -104,7 +104,11 @@ async fn parts_and_contents() {
     let lines = outcome(&source.clone().globals(false), Arc::new(Silent)).await.unwrap();
     let lines: Vec<serde_json::Value> =
         lines.split_inclusive(|byte| *byte == b'\n').map(|line| serde_json::from_slice(line).unwrap()).collect();
-    assert_eq!(lines.len(), 2);
+    let kinds: Vec<&str> = lines.iter().map(|line| line.as_object().unwrap().keys().next().unwrap().as_str()).collect();
+    assert_eq!(kinds[..5], ["database", "archive", "inventory", "extras", "table"]);
+    assert_eq!(kinds[kinds.len() - 1], "large_objects");
+    assert!(kinds[5..kinds.len() - 1].iter().all(|kind| *kind == "object"), "{kinds:?}");
+    assert_eq!(lines[4]["table"]["rows"].as_u64(), Some(1));
     assert_eq!(
         (lines[0]["database"]["name"].as_str(), lines[0]["database"]["owner"].as_str()),
         (Some("source"), Some("owner"))

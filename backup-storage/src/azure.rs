@@ -4,9 +4,8 @@ use crate::environment::Environment;
 use crate::error::codes;
 use crate::http::{Connector, build_error, retry_config};
 use crate::metadata;
-use crate::options::{RETRY_FOR, StoreOptions, invalid};
-use crate::s3::{storage_class, tags};
-use crate::store::{Clock, StoreSink};
+use crate::options::{CLOUD_SETTINGS, StoreOptions, invalid};
+use crate::store::StoreSink;
 use backup_core::{Error, Result};
 use object_store::azure::{AzureConfigKey as Key, MicrosoftAzureBuilder};
 use object_store::path::Path;
@@ -14,22 +13,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use url::Url;
 
-const SETTINGS: &[&str] = &[
-    "metadata_service",
-    "endpoint",
-    "ca_file",
-    "allow_http",
-    "storage_class",
-    "tags",
-    "allow_unconditional_create",
-    "connect_timeout",
-    "request_timeout",
-    "retry_for",
-];
+/// The settings that have an effect here, besides those of every cloud.
+const SETTINGS: &[&str] = &["tags"];
 
 /// Opens `az://container/prefix`; the account comes from the variables.
 pub(crate) async fn open(container: &str, prefix: Path, options: &StoreOptions) -> Result<StoreSink> {
-    options.only("az://", SETTINGS)?;
+    options.only("az://", &[CLOUD_SETTINGS, SETTINGS].concat())?;
     let from_string = ConnectionString::from_env(&options.env)?;
     let env = &options.env;
     let endpoint = (options.endpoint.as_deref())
@@ -60,14 +49,7 @@ pub(crate) async fn open(container: &str, prefix: Path, options: &StoreOptions) 
     }
 
     let location = format!("az://{container}/{prefix}");
-    let mut sink = StoreSink::new(Arc::new(store), prefix, location.trim_end_matches('/').to_owned());
-    sink.clock = Clock::Answers(clock);
-    sink.capabilities.create_if_absent = !options.allow_unconditional_create;
-    sink.unconditional = options.allow_unconditional_create;
-    sink.retry_for = options.retry_for.unwrap_or(RETRY_FOR);
-    sink.attributes = storage_class(options);
-    sink.tags = tags(options);
-    Ok(sink)
+    Ok(StoreSink::in_cloud(Arc::new(store), prefix, &location, clock, options))
 }
 
 /// Credentials from the usual variables: the account's key, a shared access signature, a token, a client's secret, a

@@ -3,31 +3,19 @@
 use crate::error::codes;
 use crate::http::{Connector, build_error, retry_config};
 use crate::metadata;
-use crate::options::{RETRY_FOR, StoreOptions};
-use crate::s3::storage_class;
-use crate::store::{Clock, StoreSink};
+use crate::options::{CLOUD_SETTINGS, StoreOptions};
+use crate::store::StoreSink;
 use backup_core::{Error, Result};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path;
 use std::sync::Arc;
 use url::Url;
 
-const SETTINGS: &[&str] = &[
-    "metadata_service",
-    "endpoint",
-    "ca_file",
-    "allow_http",
-    "storage_class",
-    "allow_unconditional_create",
-    "connect_timeout",
-    "request_timeout",
-    "retry_for",
-];
 const ENDPOINT: &str = "https://storage.googleapis.com";
 
 /// Opens `gs://bucket/prefix`.
 pub(crate) async fn open(bucket: &str, prefix: Path, options: &StoreOptions) -> Result<StoreSink> {
-    options.only("gs://", SETTINGS)?;
+    options.only("gs://", CLOUD_SETTINGS)?;
     let endpoint = options.endpoint.as_deref().or_else(|| options.env.get("GOOGLE_BASE_URL"));
     options.check_endpoint(endpoint)?;
     let endpoint = endpoint.unwrap_or(ENDPOINT).trim_end_matches('/');
@@ -46,13 +34,7 @@ pub(crate) async fn open(bucket: &str, prefix: Path, options: &StoreOptions) -> 
     }
 
     let location = format!("gs://{bucket}/{prefix}");
-    let mut sink = StoreSink::new(Arc::new(store), prefix, location.trim_end_matches('/').to_owned());
-    sink.clock = Clock::Answers(clock);
-    sink.capabilities.create_if_absent = !options.allow_unconditional_create;
-    sink.unconditional = options.allow_unconditional_create;
-    sink.retry_for = options.retry_for.unwrap_or(RETRY_FOR);
-    sink.attributes = storage_class(options);
-    Ok(sink)
+    Ok(StoreSink::in_cloud(Arc::new(store), prefix, &location, clock, options))
 }
 
 /// Credentials in Google's order ("Application Default Credentials"), after the key of a service account given as such. Says

@@ -31,6 +31,8 @@ mod metadata;
 pub mod options;
 mod s3;
 mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use environment::Environment;
 pub use file::FileSink;

@@ -17,6 +17,19 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
 /// For how long failures that may pass are retried, counted from the first try. A try that has begun may run to its end.
 pub const RETRY_FOR: Duration = Duration::from_secs(180);
 
+/// The settings that have an effect on every cloud's store.
+pub(crate) const CLOUD_SETTINGS: &[&str] = &[
+    "metadata_service",
+    "endpoint",
+    "ca_file",
+    "allow_http",
+    "storage_class",
+    "allow_unconditional_create",
+    "connect_timeout",
+    "request_timeout",
+    "retry_for",
+];
+
 /// Settings of a store. What is `None`, `false` or empty is not set; a setting that has no effect on the store that is
 /// opened is an error ([`USELESS_SETTING`](codes::USELESS_SETTING)), never ignored.
 ///

@@ -5,31 +5,16 @@ use crate::error::codes;
 use crate::http::{Connector, build_error, retry_config};
 use crate::known_digest::KnownDigests;
 use crate::metadata;
-use crate::options::{RETRY_FOR, ServerSideEncryption, StoreOptions};
-use crate::store::{Clock, StoreSink};
+use crate::options::{CLOUD_SETTINGS, ServerSideEncryption, StoreOptions};
+use crate::store::StoreSink;
 use backup_core::{Error, Result};
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as Key, Checksum};
 use object_store::path::Path;
-use object_store::{Attribute, Attributes, TagSet};
 use std::sync::Arc;
 use url::Url;
 
-const SETTINGS: &[&str] = &[
-    "metadata_service",
-    "endpoint",
-    "region",
-    "path_style",
-    "ca_file",
-    "allow_http",
-    "server_side_encryption",
-    "storage_class",
-    "tags",
-    "checksums",
-    "allow_unconditional_create",
-    "connect_timeout",
-    "request_timeout",
-    "retry_for",
-];
+/// The settings that have an effect here, besides those of every cloud.
+const SETTINGS: &[&str] = &["region", "path_style", "server_side_encryption", "tags", "checksums"];
 /// R2 encrypts everything, knows no tags, and has one region: <https://developers.cloudflare.com/r2/api/s3/api/>.
 const NOT_FOR_R2: &[&str] = &["region", "server_side_encryption", "tags"];
 
@@ -48,7 +33,8 @@ struct Service {
 pub(crate) async fn open(bucket: &str, prefix: Path, options: &StoreOptions) -> Result<StoreSink> {
     let service = service(bucket, options)?;
     let name = if service.r2 { "Cloudflare R2" } else { "s3://" };
-    let settings = SETTINGS.iter().filter(|setting| !(service.r2 && NOT_FOR_R2.contains(setting)));
+    let settings =
+        CLOUD_SETTINGS.iter().chain(SETTINGS).filter(|setting| !(service.r2 && NOT_FOR_R2.contains(setting)));
     options.only(name, &settings.copied().collect::<Vec<_>>())?;
     options.check_endpoint(service.endpoint.as_deref())?;
 
@@ -90,32 +76,10 @@ pub(crate) async fn open(bucket: &str, prefix: Path, options: &StoreOptions) -> 
     }
 
     let location = format!("s3://{bucket}/{prefix}");
-    let mut sink = StoreSink::new(Arc::new(store), prefix, location.trim_end_matches('/').to_owned());
-    sink.clock = Clock::Answers(clock);
+    let mut sink = StoreSink::in_cloud(Arc::new(store), prefix, &location, clock, options);
     sink.capabilities.upload_checksums = checksums;
-    sink.capabilities.create_if_absent = !options.allow_unconditional_create;
-    sink.unconditional = options.allow_unconditional_create;
     sink.must_encrypt = options.server_side_encryption.is_some();
-    sink.retry_for = options.retry_for.unwrap_or(RETRY_FOR);
-    sink.attributes = storage_class(options);
-    sink.tags = tags(options);
     Ok(sink)
-}
-
-/// The storage class as the attribute that object_store sends with each put.
-pub(crate) fn storage_class(options: &StoreOptions) -> Attributes {
-    let mut attributes = Attributes::new();
-    if let Some(class) = &options.storage_class {
-        attributes.insert(Attribute::StorageClass, class.clone().into());
-    }
-    attributes
-}
-
-/// The tags, for each put.
-pub(crate) fn tags(options: &StoreOptions) -> TagSet {
-    let mut tags = TagSet::default();
-    options.tags.iter().for_each(|(key, value)| tags.push(key, value));
-    tags
 }
 
 /// These keys have no public name in object_store, but for their text.

@@ -3,6 +3,7 @@
 use crate::exchange::Exchange;
 use crate::failure;
 use crate::http::StoreClock;
+use crate::options::{RETRY_FOR, StoreOptions};
 use async_trait::async_trait;
 use backup_core::digest::Sha256;
 use backup_core::error::codes;
@@ -15,7 +16,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use object_store::path::Path;
 use object_store::{
-    Attributes, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, TagSet,
+    Attribute, Attributes, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
+    PutPayload, TagSet,
 };
 use std::fmt;
 use std::ops::Range;
@@ -67,6 +69,26 @@ impl StoreSink {
             unconditional: false,
             retry_for: Duration::ZERO,
         }
+    }
+
+    /// A cloud's store, with the settings that all clouds share. The location is its URL.
+    pub(crate) fn in_cloud(
+        store: Arc<dyn ObjectStore>,
+        prefix: Path,
+        location: &str,
+        clock: Arc<StoreClock>,
+        options: &StoreOptions,
+    ) -> Self {
+        let mut sink = StoreSink::new(store, prefix, location.trim_end_matches('/').to_owned());
+        sink.clock = Clock::Answers(clock);
+        sink.capabilities.create_if_absent = !options.allow_unconditional_create;
+        sink.unconditional = options.allow_unconditional_create;
+        sink.retry_for = options.retry_for.unwrap_or(RETRY_FOR);
+        if let Some(class) = &options.storage_class {
+            sink.attributes.insert(Attribute::StorageClass, class.clone().into());
+        }
+        options.tags.iter().for_each(|(key, value)| sink.tags.push(key, value));
+        sink
     }
 
     fn path(&self, key: &str) -> Result<Path> {

@@ -8,12 +8,12 @@ use backup_core::probe::probe;
 use backup_core::sink::{Sink, SinkExt};
 use backup_core::testing::sink::{SinkExpectations, sink_conformance_with};
 use backup_storage::error::codes as storage_codes;
+use backup_storage::testing::s3_server;
 use backup_storage::{ServerSideEncryption, StoreOptions, open};
 use bytes::Bytes;
 use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
-use support::answers::s3s;
 use support::{SECRET, create, key, keys, s3_options, servers};
 
 async fn conformance(url: &str, options: &StoreOptions, atomic_create: bool) -> Arc<dyn Sink> {
@@ -45,7 +45,7 @@ async fn moto_keeps_the_contract() {
 #[tokio::test(flavor = "multi_thread")]
 async fn s3s_keeps_the_contract_but_for_creators_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let endpoint = s3s(folder.path(), |_| true).await;
+    let endpoint = s3_server(folder.path(), |_| true).await;
     conformance("s3://bucket", &s3_options(&endpoint), false).await;
 }
 
@@ -74,7 +74,7 @@ async fn the_probe_finds_what_moto_can_do() {
 #[tokio::test(flavor = "multi_thread")]
 async fn s3s_checks_what_was_signed_against_what_arrived() {
     let folder = tempfile::tempdir().unwrap();
-    let endpoint = s3s(folder.path(), |_| true).await;
+    let endpoint = s3_server(folder.path(), |_| true).await;
     let mut options = s3_options(&endpoint);
     options.retry_for = Some(std::time::Duration::ZERO);
     let sink = open("s3://bucket", &options).await.unwrap();
@@ -88,7 +88,7 @@ async fn s3s_checks_what_was_signed_against_what_arrived() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_clock_is_the_stores() {
     let folder = tempfile::tempdir().unwrap();
-    let endpoint = s3s(folder.path(), |_| true).await;
+    let endpoint = s3_server(folder.path(), |_| true).await;
     let sink = open("s3://bucket", &s3_options(&endpoint)).await.unwrap();
     assert_eq!(sink.clock(), None, "nothing was asked yet");
     create(&*sink, "a", b"1").await.unwrap();
@@ -100,7 +100,7 @@ async fn the_clock_is_the_stores() {
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_that_may_only_put_create_and_cannot_do_anything_else() {
     let folder = tempfile::tempdir().unwrap();
-    let endpoint = s3s(folder.path(), |operation| operation == "PutObject").await;
+    let endpoint = s3_server(folder.path(), |operation| operation == "PutObject").await;
     let sink = open("s3://bucket/acme", &s3_options(&endpoint)).await.unwrap();
     let data = Bytes::from(vec![3; 1 << 20]);
     sink.create_or_same(&key("a/b"), data.clone()).await.unwrap();
@@ -122,7 +122,7 @@ async fn credentials_that_may_only_put_create_and_cannot_do_anything_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_credentials_are_refused_without_being_repeated() {
     let folder = tempfile::tempdir().unwrap();
-    let endpoint = s3s(folder.path(), |_| true).await;
+    let endpoint = s3_server(folder.path(), |_| true).await;
     let mut options = s3_options(&endpoint);
     options.env = [("AWS_ACCESS_KEY_ID", support::ACCESS_KEY), ("AWS_SECRET_ACCESS_KEY", "wrong-secret-0815")]
         .into_iter()

@@ -129,6 +129,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Restore a backup into a new database or a folder
     Restore(RestoreArgs),
+    /// Restore backups into a scratch cluster, compare them row by row, and time it
+    Drill(DrillArgs),
     /// Show the settings in effect and where each comes from, with secrets redacted
     Config,
     /// Print a completion script for a shell
@@ -151,6 +153,14 @@ pub(crate) struct InitArgs {
     pub(crate) allow_unconditional_create: bool,
 }
 
+/// What a signing key is for.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+pub(crate) enum PurposeArg {
+    #[default]
+    Backup,
+    Proof,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct KeygenArgs {
     /// The file for the secret key; never overwritten
@@ -162,12 +172,18 @@ pub(crate) struct KeygenArgs {
     /// Protect the secret key with a passphrase (asked for, or from --passphrase-file)
     #[arg(long)]
     pub(crate) passphrase: bool,
-    /// Print a form of the secret to keep on paper
+    /// Print the form of the secret to keep on paper where it would not be printed: into a pipe, or with --passphrase
     #[arg(long, conflicts_with = "signing")]
     pub(crate) paper: bool,
+    /// Do not print the form on a terminal either
+    #[arg(long, conflicts_with_all = ["signing", "paper", "from_paper"])]
+    pub(crate) no_paper: bool,
     /// Read the key back from its form on paper: the rows, typed or scanned, on standard input
     #[arg(long, conflicts_with_all = ["signing", "paper"])]
     pub(crate) from_paper: bool,
+    /// What the signing key is for: `backup` (manifests) on a host that backs up, `proof` on one that verifies and drills
+    #[arg(long = "for", value_name = "PURPOSE", value_enum, default_value_t, requires = "signing")]
+    pub(crate) purpose: PurposeArg,
     /// The name of the key's holder in the list of trusted signers
     #[arg(long, value_name = "NAME", default_value = "backup-host", requires = "signing")]
     pub(crate) principal: String,
@@ -209,7 +225,7 @@ pub(crate) struct BackupArgs {
 pub(crate) struct ShowArgs {
     /// An id, the start of one, or `latest`
     pub(crate) id: String,
-    /// Show a backup that no trusted signer signed
+    /// Show a backup that no trusted signer signed; it must be named by its id
     #[arg(long)]
     pub(crate) allow_unsigned: bool,
     /// Print its RESTORE.md instead
@@ -226,7 +242,7 @@ pub(crate) struct CatArgs {
     /// A file for the plaintext, created; never overwritten
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Read a backup that no trusted signer signed
+    /// Read a backup that no trusted signer signed; it must be named by its id
     #[arg(long)]
     pub(crate) allow_unsigned: bool,
     /// The backup was sealed to a passphrase (asked for, or from --passphrase-file)
@@ -236,12 +252,15 @@ pub(crate) struct CatArgs {
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Levels: present < intact < readable. Present needs a listing, intact reads every object, readable needs an identity.
+Levels: present < intact < readable < restorable < identical. Present needs a listing, intact reads every object, readable needs
+an identity; restorable and identical restore each backup into a scratch cluster of its own, which needs PostgreSQL's programs.
 Without arguments: all backups, to level intact, the newest of each series younger than 48 h.
+What is found at level readable and deeper is kept in the repository, signed with --signing-key, and shown by `list`.
 
 Examples:
   backproof verify
   backproof verify latest --name app --level readable --identity key.txt
+  backproof verify latest --name app --level identical --identity key.txt
   backproof verify --max-age 25h --min-size 1MB --json")]
 pub(crate) struct VerifyArgs {
     /// Ids, starts of them, or `latest`; all backups when there is none
@@ -249,7 +268,7 @@ pub(crate) struct VerifyArgs {
     /// All backups
     #[arg(long, conflicts_with = "ids")]
     pub(crate) all: bool,
-    /// How deeply: present, intact or readable [default: intact]
+    /// How deeply: present, intact, readable, restorable or identical [default: intact]
     #[arg(long, value_name = "LEVEL")]
     pub(crate) level: Option<String>,
     /// How old the newest backup of each series may be, e.g. 25h [default: 48h]
@@ -267,6 +286,8 @@ pub(crate) struct VerifyArgs {
     /// Alert somebody of any status but 0; refused while no channel is configured
     #[arg(long)]
     pub(crate) alert_on_failure: bool,
+    #[command(flatten)]
+    pub(crate) scratch: ScratchArgs,
     /// The backups were sealed to a passphrase (asked for, or from --passphrase-file)
     #[arg(long)]
     pub(crate) passphrase: bool,
@@ -304,7 +325,63 @@ pub(crate) struct RestoreArgs {
     /// Connections that build indexes and constraints at once
     #[arg(long, value_name = "N", conflicts_with = "to_directory")]
     pub(crate) jobs: Option<usize>,
-    /// Restore a backup that no trusted signer signed
+    /// Restore a backup that no trusted signer signed; it must be named by its id
+    #[arg(long)]
+    pub(crate) allow_unsigned: bool,
+    /// The backup was sealed to a passphrase (asked for, or from --passphrase-file)
+    #[arg(long)]
+    pub(crate) passphrase: bool,
+}
+
+/// Where backups are restored for a proof.
+#[derive(Args, Debug)]
+pub(crate) struct ScratchArgs {
+    /// Restore into a database of this server instead of a cluster of its own; it is dropped afterwards
+    #[arg(long, value_name = "URL")]
+    pub(crate) scratch: Option<String>,
+    /// The folder for the scratch cluster, on a disk with room for the database [default: the system's temporary folder]
+    #[arg(long, value_name = "DIR", conflicts_with = "scratch")]
+    pub(crate) scratch_dir: Option<PathBuf>,
+    /// Accept that this cannot be tested, by the name that a proof gives it, e.g. extension:pg_graphql; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) accept: Vec<String>,
+    /// Work with low priority for processor and disk
+    #[arg(long)]
+    pub(crate) low_priority: bool,
+    /// Do not keep the result in the repository
+    #[arg(long)]
+    pub(crate) no_record: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+A drill does what has to be done on the worst day: it fetches a backup, decrypts it, restores it, compares every table row by row with
+what was noted when the backup was made, runs the assertions of the configuration, and times each step. The scratch cluster is a
+private one, without network, and is removed afterwards.
+
+Examples:
+  backproof drill latest --name app --identity key.txt
+  backproof drill --sample 3 --identity key.txt --output /var/lib/backproof/evidence
+  backproof drill 20261120T02 --scratch postgres://admin@scratch.example.com/postgres --rto 4h")]
+pub(crate) struct DrillArgs {
+    /// An id, the start of one, or `latest`
+    #[arg(default_value = "latest", conflicts_with = "sample")]
+    pub(crate) id: String,
+    /// This many backups, those whose proof is the longest ago first
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) sample: Option<u32>,
+    /// The longest that the restore may take, e.g. 4h
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) rto: Option<String>,
+    /// The oldest that the newest restorable backup may be, e.g. 1h
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) rpo: Option<String>,
+    /// Also write the result into this folder, as test-<time>.json
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) scratch: ScratchArgs,
+    /// Drill a backup that no trusted signer signed: a dump can run code when it is restored
     #[arg(long)]
     pub(crate) allow_unsigned: bool,
     /// The backup was sealed to a passphrase (asked for, or from --passphrase-file)

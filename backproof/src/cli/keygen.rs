@@ -1,10 +1,10 @@
 //! `backproof keygen`: an age identity, or an SSH signing key.
 
 use super::Context;
-use super::args::KeygenArgs;
+use super::args::{KeygenArgs, PurposeArg};
 use backup_core::error::{codes, io_error};
 use backup_core::{Error, Result};
-use backup_crypto::keygen::{AgeKey, SigningKey, write_private, write_public};
+use backup_crypto::keygen::{AgeKey, Purpose, SigningKey, write_private, write_public};
 use backup_crypto::paper;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
@@ -39,14 +39,21 @@ fn identity(context: &Context, args: &KeygenArgs) -> Result<u8> {
              recipient: {recipient} (public: give it to `backup --recipient`)"
         )
     })?;
-    if args.paper {
-        super::output::print(paper::form(&key.secret(), created)?.expose_secret())?;
+    if args.paper || paper_by_default(context, args) {
+        super::output::print(&format!("\n{}", paper::form(&key.secret(), created)?.expose_secret()))?;
     } else if !context.output.json {
         context.output.notice(
             "Without the identity no backup can be opened: keep a second copy, on paper too (--paper prints a form).",
         );
     }
     Ok(0)
+}
+
+/// A person at a terminal gets the form with the key; a pipe, which may end in somebody's log, does not, nor does a key that
+/// a passphrase protects, nor one that comes from paper.
+fn paper_by_default(context: &Context, args: &KeygenArgs) -> bool {
+    let person = std::io::stdout().is_terminal() && !context.output.json;
+    person && !args.no_paper && !args.passphrase && !args.from_paper
 }
 
 /// The key on a form that is typed, or comes from a scan, on standard input.
@@ -72,13 +79,17 @@ fn signing(context: &Context, args: &KeygenArgs) -> Result<u8> {
         return Err(Error::new(&codes::ALREADY_EXISTS, format!("{} exists already", public.display()))
             .with_hint("nothing was written; choose another name"));
     }
+    let (purpose, host) = match args.purpose {
+        PurposeArg::Backup => (Purpose::Backup, "makes backups"),
+        PurposeArg::Proof => (Purpose::Proof, "verifies and drills"),
+    };
     let key = SigningKey::generate(&args.principal)?;
     let private = if args.passphrase {
         key.protected_private_file(&context.settings.new_passphrase(context.prompt.clone())?)?
     } else {
         key.private_file()?
     };
-    let line = key.allowed_signers_line(&args.principal)?;
+    let line = key.allowed_signers_line(&args.principal, purpose)?;
     write_private(&args.output, private.expose_secret().as_bytes())?;
     write_public(&public, key.public_file()?.as_bytes())?;
     let file = args.output.display().to_string();
@@ -90,7 +101,7 @@ fn signing(context: &Context, args: &KeygenArgs) -> Result<u8> {
     });
     context.output.result("keygen", body, || {
         format!(
-            "signing key: {file} (secret: it stays on the host that makes backups)\n\
+            "signing key: {file} (secret: it stays on the host that {host})\n\
              fingerprint: {}\n\
              Readers trust it by this line in the file that `trusted_signers` names:\n{}",
             key.fingerprint(),

@@ -4,8 +4,12 @@ use super::Context;
 use super::output::table;
 use crate::config::units::{show_duration, show_size};
 use backup_core::Result;
+use backup_core::id::BackupId;
 use backup_core::repository::catalog::{Authenticity, Catalog, Entry};
+use backup_core::repository::event::LastProof;
+use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 pub(super) async fn run(context: &Context) -> Result<u8> {
     let repository = context.settings.repository().await?;
@@ -16,15 +20,16 @@ pub(super) async fn run(context: &Context) -> Result<u8> {
         _ => true,
     };
     let entries: Vec<&Entry> = catalog.entries().iter().filter(labelled).collect();
+    let proofs = repository.last_proofs(&catalog).await?;
     let missing = catalog.missing();
     let body = json!({
         "repository": repository.sink().location(),
-        "backups": entries.iter().map(|entry| describe(entry, &catalog)).collect::<Vec<_>>(),
+        "backups": entries.iter().map(|entry| describe(entry, &catalog, proofs.get(&entry.id))).collect::<Vec<_>>(),
         "missing": missing.iter().map(|gone| json!({
             "series": gone.series, "id": gone.id, "named_by": gone.named_by,
         })).collect::<Vec<_>>(),
     });
-    context.output.result("list", body, || text(&entries, &catalog))?;
+    context.output.result("list", body, || text(&entries, &catalog, &proofs))?;
     let mut status = 0;
     for entry in &entries {
         if let Some(problem) = problem(entry) {
@@ -59,7 +64,7 @@ fn problem(entry: &Entry) -> Option<String> {
     }
 }
 
-fn describe(entry: &Entry, catalog: &Catalog) -> Value {
+fn describe(entry: &Entry, catalog: &Catalog, proof: Option<&LastProof>) -> Value {
     match &entry.record {
         Ok(record) => {
             let manifest = &record.manifest;
@@ -74,6 +79,7 @@ fn describe(entry: &Entry, catalog: &Catalog) -> Value {
                 "stored_bytes": manifest.stored_bytes(),
                 "left_out": manifest.left_out,
                 "encryption": manifest.encryption.scheme,
+                "last_proof": proof,
                 "problem": problem(entry),
             })
         }
@@ -81,11 +87,12 @@ fn describe(entry: &Entry, catalog: &Catalog) -> Value {
     }
 }
 
-fn text(entries: &[&Entry], catalog: &Catalog) -> String {
+fn text(entries: &[&Entry], catalog: &Catalog, proofs: &BTreeMap<BackupId, LastProof>) -> String {
     if entries.is_empty() {
         return "no backups".into();
     }
-    let mut rows = vec![["ID", "SERIES", "LABEL", "AGE", "DATA", "STORED", "NOTES"].map(str::to_owned).to_vec()];
+    let mut rows =
+        vec![["ID", "SERIES", "LABEL", "AGE", "DATA", "STORED", "PROVEN", "NOTES"].map(str::to_owned).to_vec()];
     for entry in entries {
         let mut row = vec![entry.id.to_string(), entry.series.to_string()];
         match &entry.record {
@@ -106,12 +113,24 @@ fn text(entries: &[&Entry], catalog: &Catalog) -> String {
                     show_duration(catalog.now().duration_since(manifest.source.snapshot)),
                     show_size(manifest.plain_bytes()),
                     show_size(manifest.stored_bytes()),
+                    proven(proofs.get(&entry.id), catalog.now()),
                     notes.join(", "),
                 ]);
             }
-            Err(_) => row.extend(["", "", "", "", "UNREADABLE"].map(str::to_owned)),
+            Err(_) => row.extend(["", "", "", "", "", "UNREADABLE"].map(str::to_owned)),
         }
         rows.push(row);
     }
     table(&rows)
+}
+
+/// `identical 3 h ago`, `FAILED 2 d ago`, `never`.
+fn proven(proof: Option<&LastProof>, now: Timestamp) -> String {
+    let Some(proof) = proof else { return "never".into() };
+    let level = match (proof.failed, proof.reached) {
+        (true, _) => "FAILED",
+        (false, Some(level)) => level.as_str(),
+        (false, None) => "nothing",
+    };
+    format!("{level} {} ago", show_duration(now.duration_since(proof.time)))
 }

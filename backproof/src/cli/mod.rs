@@ -4,6 +4,7 @@ mod args;
 mod backup;
 mod cat;
 mod config;
+mod drill;
 mod init;
 mod keygen;
 mod list;
@@ -117,6 +118,7 @@ async fn command(context: &Context, command: &Command) -> Result<u8> {
             Command::Cat(args) => cat::run(context, args).await,
             Command::Verify(args) => verify::run(context, args).await,
             Command::Restore(args) => restore::run(context, args).await,
+            Command::Drill(args) => drill::run(context, args).await,
             Command::Config => config::run(context),
             Command::Completions { shell } => manual::completions(*shell),
             Command::Man { output } => manual::pages(context, output),

@@ -2,12 +2,12 @@
 
 use super::Context;
 use super::args::VerifyArgs;
+use super::drill::{options, recorder};
 use crate::config::units;
 use crate::error::codes;
 use backup_core::level::Level;
 use backup_core::verify::Verdict;
 use backup_core::{Error, Result};
-use backup_postgres::PgProver;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -24,6 +24,16 @@ pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<u8> {
     };
     let max_age = args.max_age.as_deref().map(units::duration).transpose()?.or(settings.max_age);
     let min_size = args.min_size.as_deref().map(units::size).transpose()?.or(settings.min_size);
+    let proof = &args.scratch;
+    if level < Level::Restorable
+        && (proof.scratch.is_some() || proof.scratch_dir.is_some() || proof.low_priority || !proof.accept.is_empty())
+    {
+        return Err(Error::new(
+            &codes::NO_EFFECT,
+            format!("level {level} restores nothing: there is no scratch place"),
+        )
+        .with_hint("ask for --level restorable or identical, or leave out the options of the scratch place"));
+    }
     let repository = settings.repository().await?;
     let local = repository.sink().is_local();
     if (args.local_only && !local) || (args.cloud_only && local) {
@@ -39,9 +49,14 @@ pub(super) async fn run(context: &Context, args: &VerifyArgs) -> Result<u8> {
         .max_age(max_age)
         .min_size(min_size)
         .open_with(settings.opener(args.passphrase, context.prompt.clone()).await?)
-        .prover(Arc::new(PgProver))
+        .prover(Arc::new(settings.prover(&options(&args.scratch))?))
         .options(settings.pipeline.clone())
         .monitor(context.monitor());
+    if level >= Level::Readable
+        && let Some(recorder) = recorder(context, &args.scratch).await?
+    {
+        request = request.recorder(recorder);
+    }
     for id in &args.ids {
         request = request.only(id.parse()?);
     }

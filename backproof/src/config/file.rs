@@ -1,5 +1,6 @@
 //! `backproof.toml`: what may stand in it. Unknown keys are errors, with the line.
 
+use backup_postgres::assertions::Assertion;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -14,9 +15,14 @@ pub(crate) struct ConfigFile {
     #[serde(default)]
     pub(crate) verify: VerifySection,
     #[serde(default)]
+    pub(crate) drill: DrillSection,
+    #[serde(default)]
     pub(crate) postgres: PostgresSection,
     #[serde(default)]
     pub(crate) series: BTreeMap<String, SeriesSection>,
+    /// What must hold of every restored database.
+    #[serde(default)]
+    pub(crate) assertions: Vec<Assertion>,
 }
 
 /// `[repository]`: where backups are, and the keys.
@@ -81,6 +87,20 @@ pub(crate) struct VerifySection {
     pub(crate) min_size: Option<String>,
 }
 
+/// `[drill]`: how backups are restored for a proof, and what must hold then.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DrillSection {
+    /// A server to restore into, in place of a cluster of its own.
+    pub(crate) scratch: Option<String>,
+    pub(crate) scratch_dir: Option<String>,
+    /// What cannot be tested here and need not be, by name.
+    pub(crate) accept: Option<OneOrMore>,
+    pub(crate) low_priority: Option<bool>,
+    pub(crate) rto: Option<String>,
+    pub(crate) rpo: Option<String>,
+}
+
 /// `[postgres]`: PostgreSQL's programs.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -96,6 +116,9 @@ pub(crate) struct SeriesSection {
     pub(crate) database: Option<String>,
     pub(crate) label: Option<String>,
     pub(crate) skip_unreadable: Option<bool>,
+    /// What must hold of this one, besides.
+    #[serde(default)]
+    pub(crate) assertions: Vec<Assertion>,
 }
 
 /// A string, or a list of them.

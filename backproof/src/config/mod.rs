@@ -1,6 +1,7 @@
 //! Settings: flag over environment over `backproof.toml`, each with where it came from.
 
 mod file;
+mod proof;
 pub mod units;
 
 use crate::error::codes;
@@ -14,6 +15,7 @@ use backup_core::{Error, Result};
 use backup_storage::{Environment, ServerSideEncryption, StoreOptions, repository_url_from_env};
 use file::ConfigFile;
 use jiff::SignedDuration;
+pub use proof::ProofOptions;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use std::fmt::Display;
@@ -102,6 +104,12 @@ pub struct Settings {
     pub max_age: Option<SignedDuration>,
     /// How large it must be.
     pub min_size: Option<u64>,
+    /// How backups are restored for a proof.
+    pub proof: ProofOptions,
+    /// The longest that a restore may take.
+    pub rto: Option<SignedDuration>,
+    /// The oldest that the newest restorable backup may be.
+    pub rpo: Option<SignedDuration>,
     /// The folder of PostgreSQL's programs.
     pub pg_bindir: Option<PathBuf>,
     /// How long pg_dump waits for a lock.
@@ -296,6 +304,10 @@ impl Resolver {
         let level = self.file_only("verify.level", file.verify.level);
         let max_age = self.file_only("verify.max_age", file.verify.max_age);
         let min_size = self.file_only("verify.min_size", file.verify.min_size);
+        let mut proof = self.proof(&file.drill);
+        proof.assertions = self.assertions(file.assertions, own.assertions)?;
+        let rto = self.file_only("drill.rto", file.drill.rto);
+        let rpo = self.file_only("drill.rpo", file.drill.rpo);
         let pg_bindir = self.pick("postgres.bindir", flags.pg_bindir.clone(), &["PG_BINDIR"], file.postgres.bindir);
         let lock_wait_timeout = self.file_only("postgres.lock_wait_timeout", file.postgres.lock_wait_timeout);
         Ok(Settings {
@@ -317,6 +329,9 @@ impl Resolver {
             level: level.map(|level| level.parse()).transpose().map_err(named("verify.level"))?,
             max_age: max_age.map(|text| units::duration(&text)).transpose().map_err(named("verify.max_age"))?,
             min_size: min_size.map(|text| units::size(&text)).transpose().map_err(named("verify.min_size"))?,
+            proof,
+            rto: rto.map(|text| units::duration(&text)).transpose().map_err(named("drill.rto"))?,
+            rpo: rpo.map(|text| units::duration(&text)).transpose().map_err(named("drill.rpo"))?,
             pg_bindir: pg_bindir.map(PathBuf::from),
             lock_wait_timeout: lock_wait_timeout
                 .map(|text| positive("postgres.lock_wait_timeout", &text))

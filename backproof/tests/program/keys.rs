@@ -65,6 +65,31 @@ fn the_form_on_paper_gives_the_key_back() {
     );
 }
 
+/// The form is for people: a terminal gets it with the key, a pipe that may end in a log does not.
+#[test]
+fn a_terminal_gets_the_form_with_the_key() {
+    let site = Site::bare();
+    site.write("pass", "correct horse battery staple\n");
+    let on_terminal = |flags: &str| {
+        let program = env!("CARGO_BIN_EXE_backproof");
+        let mut script = std::process::Command::new("script");
+        script.args(["-qec", &format!("{program} keygen {flags}"), "/dev/null"]);
+        site.prepare(&mut script);
+        let run = crate::site::finish(script);
+        assert_eq!(run.status, 0, "{run}");
+        run.stdout.lines().filter(|line| line.contains(" check ")).count()
+    };
+    assert_eq!(on_terminal("--output key"), 4);
+    assert_eq!(on_terminal("--output key2 --no-paper"), 0);
+    assert_eq!(on_terminal("--output key3 --json"), 0);
+    assert_eq!(on_terminal("--output key4 --passphrase --passphrase-file pass"), 0);
+    assert_eq!(on_terminal("--output key5 --passphrase --passphrase-file pass --paper"), 4);
+    assert_eq!(on_terminal("--output key6 --signing"), 0);
+    let piped = site.run(&["keygen", "--output", "key7"]).ok();
+    assert!(!piped.stdout.contains(" check ") && piped.stderr.contains("--paper"), "{piped}");
+    assert_eq!(site.run(&["keygen", "--output", "key8", "--paper", "--no-paper", "--json"]).code(), "usage");
+}
+
 #[test]
 fn keys_with_a_passphrase_open_and_sign() {
     let site = Site::new();

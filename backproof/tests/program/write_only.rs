@@ -1,15 +1,9 @@
 //! A host whose credentials may put and nothing else: against an S3 server that refuses all other requests.
 
 use crate::site::Site;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto::Builder;
-use s3s::access::{S3Access, S3AccessContext};
-use s3s::auth::SimpleAuth;
-use s3s::service::S3ServiceBuilder;
-use std::path::Path;
+use backup_storage::testing::{ACCESS_KEY, SECRET, s3_server};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use tokio::net::TcpListener;
 
 /// Whether everything is allowed, or puts alone; and how often something else was tried.
 #[derive(Default)]
@@ -18,47 +12,24 @@ struct Rights {
     refused: AtomicUsize,
 }
 
-struct Access(Arc<Rights>);
-
-#[async_trait::async_trait]
-impl S3Access for Access {
-    async fn check(&self, context: &mut S3AccessContext<'_>) -> s3s::S3Result<()> {
-        let known = context.credentials().is_some();
-        if known && (self.0.all.load(Ordering::Relaxed) || context.s3_op().name() == "PutObject") {
-            return Ok(());
+impl Rights {
+    fn allow(&self, operation: &str) -> bool {
+        let allowed = self.all.load(Ordering::Relaxed) || operation == "PutObject";
+        if !allowed {
+            self.refused.fetch_add(1, Ordering::Relaxed);
         }
-        self.0.refused.fetch_add(1, Ordering::Relaxed);
-        Err(s3s::s3_error!(AccessDenied, "Not allowed"))
+        allowed
     }
-}
-
-/// s3s-fs with a bucket `bucket` in a folder, until the test's runtime ends. Gives the endpoint.
-async fn server(folder: &Path, rights: Arc<Rights>) -> String {
-    std::fs::create_dir_all(folder.join("bucket")).unwrap();
-    let mut service = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder).unwrap());
-    service.set_auth(SimpleAuth::from_single("AKIAEXAMPLE", "example-secret"));
-    service.set_access(Access(rights));
-    let service = service.build();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            let service = service.clone();
-            tokio::spawn(async move {
-                let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service).await;
-            });
-        }
-    });
-    endpoint
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_completes_with_the_right_to_put_alone() {
     let mut site = Site::new();
     let rights = Arc::new(Rights::default());
-    let endpoint = server(&site.path("s3"), rights.clone()).await;
-    site.set("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE");
-    site.set("AWS_SECRET_ACCESS_KEY", "example-secret");
+    let granted = rights.clone();
+    let endpoint = s3_server(&site.path("s3"), move |operation| granted.allow(operation)).await;
+    site.set("AWS_ACCESS_KEY_ID", ACCESS_KEY);
+    site.set("AWS_SECRET_ACCESS_KEY", SECRET);
     site.set("AWS_REGION", "us-east-1");
     let store = format!("[repository.store]\nendpoint = \"{endpoint}\"\nallow_http = true\nretry_for = \"2s\"\n");
     let keys = site.read("backproof.toml").replace(&site.url(), "s3://bucket/prod");

@@ -53,7 +53,8 @@ impl CommandWriter {
         bytes.is_empty() || self.pieces.send(bytes).await.is_ok()
     }
 
-    /// Ends the input and waits for the program. The flag is true when it took all that it was given.
+    /// Ends the input and waits for the program. The flag is true when all that it was given went into
+    /// its pipe; whether it read the last of it, up to 1 MiB that the pipe holds, cannot be seen from here.
     pub async fn finish(self) -> Result<(Ended, bool)> {
         drop(self.pieces);
         let program = self.process.program.clone();

@@ -120,9 +120,13 @@ impl Source for CommandSource {
 
 /// Restores one part into the standard input of a program; what it prints goes nowhere.
 ///
-/// The restore succeeded only if the program took all bytes and its exit status is 0. (What a program leaves unread of the last
-/// MiB, which a pipe holds, cannot be seen from here.) When the backup turns out to be damaged in the middle, the program is
-/// ended before its input is.
+/// Two things are checked: every byte of the part went into the program's pipe before the program ended or closed its input, and
+/// its exit status is 0. What is not: that the program read what was in the pipe. A pipe holds up to 1 MiB, so a program that
+/// ends with status 0 without having read its last MiB (or any of a smaller part) looks like one that read all. Give it a
+/// program that reads its input to the end; `cat >file` does, `head` does not.
+///
+/// When the backup turns out to be damaged in the middle, the program is ended before its input is, so that it never takes half of
+/// a part for the whole.
 pub struct CommandTarget {
     program: Program,
     part: Option<PartName>,

@@ -121,7 +121,9 @@ impl ReadBudget {
         segment + (sealed + CONTEXTS) + (sealed + segment)
     }
 
-    pub(crate) fn plan(options: &PipelineOptions, sealed: u64) -> Result<Self> {
+    /// What is read ahead hides how long a distant store takes to answer. A local one answers at once, and a buffer less is
+    /// faster: its memory is never touched.
+    pub(crate) fn plan(options: &PipelineOptions, sealed: u64, local: bool) -> Result<Self> {
         options.check()?;
         let segment = options.segment_bytes;
         let worker = sealed + CONTEXTS;
@@ -132,7 +134,8 @@ impl ReadBudget {
         }
         let workers = ((options.memory - segment) / (worker + ahead)).min(options.wanted_workers());
         let left = options.memory - segment - workers * (worker + ahead);
-        let more = (left / ahead).min(UPLOADS_BEYOND_WORKERS);
+        let wanted = if local { 1 } else { UPLOADS_BEYOND_WORKERS };
+        let more = (left / ahead).min(wanted);
         Ok(ReadBudget { workers: workers as usize, ahead: (workers + more) as usize })
     }
 }
@@ -195,7 +198,7 @@ mod tests {
                     assert!(used <= options.memory, "{memory} MiB, {segment} MiB: {plan:?} uses {used}");
                     assert!(plan.workers >= 1 && plan.sealed >= plan.workers);
                 }
-                if let Ok(plan) = ReadBudget::plan(&options, sealed) {
+                if let Ok(plan) = ReadBudget::plan(&options, sealed, false) {
                     assert!(plan.workers >= 1 && plan.ahead >= plan.workers);
                 }
             }

@@ -44,6 +44,31 @@ impl PartStream {
         self.0
     }
 
+    /// Leaves out the first `skip` bytes and what follows the next `take`. The end before them is an error.
+    pub(crate) fn slice(self, skip: u64, take: u64) -> PartStream {
+        let cut = futures::stream::try_unfold((self, skip, take), |(mut stream, mut skip, take)| async move {
+            if take == 0 {
+                return Ok(None);
+            }
+            loop {
+                let Some(mut piece) = stream.next().await? else {
+                    return Err(Error::new(&codes::PART_INVALID, format!("the part ends {take} bytes early")));
+                };
+                let length = piece.len() as u64;
+                if skip >= length {
+                    skip -= length;
+                    continue;
+                }
+                // Both are less than the length of a piece.
+                let _ = piece.split_to(skip as usize);
+                piece.truncate(take.min(piece.len() as u64) as usize);
+                let left = take - piece.len() as u64;
+                return Ok(Some((piece, (stream, 0, left))));
+            }
+        });
+        PartStream::new(cut)
+    }
+
     /// Everything that is left, in memory: for small parts only.
     pub async fn read_to_end(mut self) -> Result<Vec<u8>> {
         let mut all = Vec::new();
@@ -131,7 +156,7 @@ impl SegmentReader {
     ) -> Result<Self> {
         let options = PipelineOptions { segment_bytes, compression, ..options.clone() };
         let sealed = most_stored(segment_bytes, compression);
-        let budget = ReadBudget::plan(&options, sealed)?;
+        let budget = ReadBudget::plan(&options, sealed, sink.is_local())?;
         Ok(SegmentReader(Arc::new(Shared {
             sink,
             monitor,

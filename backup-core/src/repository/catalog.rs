@@ -64,6 +64,13 @@ pub struct ManifestRecord {
     pub authenticity: Authenticity,
 }
 
+impl ManifestRecord {
+    /// What backups of a series are sorted by: the time of the snapshot, then the id.
+    pub fn order(&self) -> (Timestamp, &BackupId) {
+        (self.manifest.source.snapshot, &self.manifest.id)
+    }
+}
+
 /// A backup in the catalog.
 #[derive(Debug)]
 pub struct Entry {
@@ -79,6 +86,24 @@ impl Entry {
     /// The manifest, where it can be read and may count.
     pub fn usable(&self) -> Option<&ManifestRecord> {
         self.record.as_ref().ok().filter(|record| record.authenticity.is_acceptable())
+    }
+
+    /// What backups of a series are sorted by: the time of the snapshot, then the id, whose time is of the same second.
+    ///
+    /// Of a manifest that cannot be read, only the second is known: it comes before all others of it.
+    pub fn order(&self) -> (Timestamp, &BackupId) {
+        match &self.record {
+            Ok(record) => record.order(),
+            Err(_) => (self.id.time(), &self.id),
+        }
+    }
+
+    /// Whether this backup is, or may be, newer than that one.
+    fn may_be_newer(&self, record: &ManifestRecord) -> bool {
+        match &self.record {
+            Ok(own) => own.order() > record.order(),
+            Err(_) => self.id != record.manifest.id && self.id.time() >= record.manifest.id.time(),
+        }
     }
 }
 
@@ -104,7 +129,7 @@ pub struct Replaced {
     pub named_by: BackupId,
 }
 
-/// All backups of a repository, or of one series, sorted by series and id.
+/// All backups of a repository, or of one series, sorted by series and by age, the oldest first.
 #[derive(Debug)]
 pub struct Catalog {
     entries: Vec<Entry>,
@@ -157,7 +182,7 @@ pub struct Filter {
 }
 
 impl Filter {
-    fn admits(&self, manifest: &Manifest) -> bool {
+    pub(crate) fn admits(&self, manifest: &Manifest) -> bool {
         self.series.as_ref().is_none_or(|series| manifest.series == *series)
             && self.label.as_ref().is_none_or(|label| manifest.label == *label)
             && self.before.is_none_or(|before| manifest.source.snapshot < before)
@@ -179,8 +204,24 @@ impl Repository {
         });
         let mut entries: Vec<Entry> =
             futures::stream::iter(reads).buffer_unordered(READS_AT_ONCE).try_collect().await?;
-        entries.sort_by(|a, b| (&a.series, &a.id).cmp(&(&b.series, &b.id)));
+        entries.sort_by(|a, b| (&a.series, a.order()).cmp(&(&b.series, b.order())));
         Ok(Catalog { entries, now: self.now().0 })
+    }
+
+    /// Who allows unsigned backups where nothing is forbidden may believe that signatures are checked.
+    fn require_effect(&self, selector: &Selector) -> Result<()> {
+        let (message, hint) = match (self.trust(), selector) {
+            (None, _) => (
+                "unsigned backups were allowed, and no trusted signers are set: no signature is checked anyway",
+                "leave out --allow-unsigned, or name the signers with trusted_signers",
+            ),
+            (Some(_), Selector::Latest) => (
+                "unsigned backups were allowed, and `latest` never is one",
+                "give the backup's id, or leave out --allow-unsigned",
+            ),
+            (Some(_), Selector::Id(_)) => return Ok(()),
+        };
+        Err(Error::new(&codes::NO_EFFECT, message).with_hint(hint))
     }
 
     pub(crate) async fn catalog_keys(&self, series: Option<&Series>) -> Result<Vec<CatalogKey>> {
@@ -193,6 +234,18 @@ impl Repository {
         keys.sort_by(|a, b| (&a.series, &a.id, &a.rest).cmp(&(&b.series, &b.id, &b.rest)));
         keys.dedup();
         Ok(keys)
+    }
+
+    /// Who wrote a document, as far as this reader can know.
+    pub(crate) fn authenticity(&self, document: &Document, kind: DocumentKind, what: &str) -> Authenticity {
+        match self.trust() {
+            None => Authenticity::NotChecked { signed: document.signature().is_some() },
+            // Validity is judged by our own clock: the store's is told by whoever answers.
+            Some(trust) => match document.authenticate(kind, &**trust, Timestamp::now(), what) {
+                Ok(signature) => Authenticity::Trusted(signature),
+                Err(error) => Authenticity::Refused { code: error.code(), reason: error.chain() },
+            },
+        }
     }
 
     /// Reads one manifest and checks its signature where signers are trusted.
@@ -208,14 +261,7 @@ impl Repository {
             }
         })?;
         let document = Document::parse(&bytes, &what)?;
-        let authenticity = match self.trust() {
-            None => Authenticity::NotChecked { signed: document.signature().is_some() },
-            // Validity is judged by our own clock: the store's is told by whoever answers.
-            Some(trust) => match document.authenticate(DocumentKind::Manifest, &**trust, Timestamp::now(), &what) {
-                Ok(signature) => Authenticity::Trusted(signature),
-                Err(error) => Authenticity::Refused { code: error.code(), reason: error.chain() },
-            },
-        };
+        let authenticity = self.authenticity(&document, DocumentKind::Manifest, &what);
         let manifest = match (Manifest::read(&document, &self.marker().installation, series, id), &authenticity) {
             // What a stranger wrote is not judged by what it says.
             (Err(_), Authenticity::Refused { code, reason }) => return Err(Error::new(code, reason.clone())),
@@ -227,6 +273,9 @@ impl Repository {
     /// The manifest that a user's words mean, without reading the others where that is possible.
     ///
     /// A backup that signers who are trusted did not sign is never `latest`, and is found by id only with `allow_unsigned`.
+    ///
+    /// # Errors
+    /// [`NO_EFFECT`](codes::NO_EFFECT) for `allow_unsigned` where it allows nothing: no signers are trusted, or `latest` is asked for.
     pub async fn find(&self, selector: &Selector, filter: &Filter, allow_unsigned: bool) -> Result<ManifestRecord> {
         Ok(self.find_with_doubts(selector, filter, allow_unsigned).await?.0)
     }
@@ -240,6 +289,9 @@ impl Repository {
         allow_unsigned: bool,
     ) -> Result<(ManifestRecord, Vec<String>)> {
         let series = filter.series.as_ref();
+        if allow_unsigned {
+            self.require_effect(selector)?;
+        }
         match selector {
             Selector::Id(prefix) => {
                 let keys = self.catalog_keys(series).await?;
@@ -280,7 +332,7 @@ impl Repository {
 }
 
 impl Catalog {
-    /// All backups, sorted by series and id.
+    /// All backups, sorted by series and by age, the oldest first.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
@@ -297,15 +349,18 @@ impl Catalog {
         usable
             .filter(|record| record.manifest.source.snapshot <= limit)
             .filter(|record| filter.admits(&record.manifest))
-            .max_by_key(|record| (record.manifest.source.snapshot, record.manifest.id.clone()))
+            .max_by(|a, b| a.order().cmp(&b.order()))
     }
 
     /// What makes it doubtful that this is the newest backup of its series that there should be.
     pub fn doubts(&self, latest: &ManifestRecord, filter: &Filter) -> Vec<String> {
         let (series, id) = (&latest.manifest.series, &latest.manifest.id);
-        let before = |id: &BackupId| filter.before.is_none_or(|before| id.time() < before);
-        let newer = |entry: &&Entry| entry.series == *series && entry.id > *id && before(&entry.id);
+        let before = |entry: &Entry| filter.before.is_none_or(|before| entry.order().0 < before);
+        let newer = |entry: &&Entry| entry.series == *series && entry.may_be_newer(latest) && before(entry);
         let unusable = self.entries.iter().filter(newer).filter_map(|entry| match &entry.record {
+            Err(error) if entry.id.time() == id.time() => {
+                Some(format!("{} may be newer than {id} and cannot be used: {}", entry.id, error.chain()))
+            }
             Err(error) => Some(format!("{} is newer than {id} and cannot be used: {}", entry.id, error.chain())),
             Ok(record) => match &record.authenticity {
                 Authenticity::Refused { reason, .. } => {
@@ -321,14 +376,20 @@ impl Catalog {
         unusable.chain(missing).collect()
     }
 
+    /// Backups that are, or may be, newer than this one of their series, and cannot be used.
+    pub fn newer_unusable(&self, latest: &ManifestRecord) -> impl Iterator<Item = &Entry> {
+        let series = self.entries.iter().filter(|entry| entry.series == latest.manifest.series);
+        series.filter(|entry| entry.usable().is_none() && entry.may_be_newer(latest))
+    }
+
     /// The backup before this one in its series, among those that can be used.
     pub fn before(&self, record: &ManifestRecord) -> Option<&ManifestRecord> {
         let manifest = &record.manifest;
         let series = self.entries.iter().filter(|entry| entry.series == manifest.series);
         series
             .filter_map(Entry::usable)
-            .filter(|other| other.manifest.id < manifest.id)
-            .max_by_key(|other| other.manifest.id.clone())
+            .filter(|other| other.order() < record.order())
+            .max_by(|a, b| a.order().cmp(&b.order()))
     }
 
     /// Backups that others name as their predecessor, and that are gone.

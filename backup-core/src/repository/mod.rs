@@ -3,6 +3,7 @@
 pub mod catalog;
 pub mod contents;
 pub mod document;
+pub mod event;
 pub mod json;
 pub mod layout;
 pub mod manifest;

@@ -19,6 +19,7 @@ use crate::target::Restorable;
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A part's SHA256SUMS is read up to this size, whatever a manifest says: that of 24 TB in segments of 16 MiB.
@@ -301,6 +302,26 @@ impl OpenBackup {
         Ok(self.reader.open(self.stored.segments(part, hashes)?, compression, self.cipher.clone()))
     }
 
+    /// The bytes of a part from one position to another (not included), in order, checked piece by piece. Only the segments that hold
+    /// them are read.
+    pub fn stream_range(&self, part: &PartName, range: Range<u64>) -> Result<PartStream> {
+        let hashes = self.contents.segments.get(part).cloned();
+        let manifest = self.manifest();
+        let (segment, bytes) = (manifest.segments.bytes, manifest.part(part)?.plain_bytes);
+        if range.start > range.end || range.end > bytes {
+            let what = format!(
+                "part {part} has {bytes} bytes, and those from {} to {} were asked for",
+                range.start, range.end
+            );
+            return Err(Error::new(&codes::INVALID_ARGUMENT, what));
+        }
+        let (first, last) = (range.start / segment, range.end.div_ceil(segment));
+        let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let segments = self.stored.segments(part, hashes)?.take(place(last)).skip(place(first));
+        let stream = self.reader.open(segments, manifest.segments.compression, self.cipher.clone());
+        Ok(stream.slice(range.start - first * segment, range.end - range.start))
+    }
+
     /// Whether `contents` has exactly the segments that the manifest counts.
     fn check_contents(&self) -> Result<()> {
         let manifest = self.manifest();
@@ -337,5 +358,13 @@ impl Restorable for OpenBackup {
 
     async fn open(&self, part: &PartName) -> Result<PartStream> {
         self.stream(part)
+    }
+
+    async fn open_range(&self, part: &PartName, range: Range<u64>) -> Result<PartStream> {
+        self.stream_range(part, range)
+    }
+
+    async fn contents(&self, line: &mut (dyn for<'a> FnMut(&'a [u8]) -> Result<()> + Send)) -> Result<Contents> {
+        Contents::read_with(self.stream(&PartName::contents())?, &self.manifest().id, line).await
     }
 }

@@ -12,6 +12,14 @@ use std::sync::Arc;
 /// # Panics
 /// When the source fails or breaks its contract.
 pub async fn read_source(source: &dyn Source, capacity: usize) -> BTreeMap<PartName, Vec<u8>> {
+    read_source_and_lines(source, capacity).await.0
+}
+
+/// As [`read_source`], with the lines that the source wrote to `contents`.
+///
+/// # Panics
+/// When the source fails or breaks its contract.
+pub async fn read_source_and_lines(source: &dyn Source, capacity: usize) -> (BTreeMap<PartName, Vec<u8>>, Vec<u8>) {
     let mut snapshot = source.open(Arc::new(Silent)).await.expect("open the source");
     assert_eq!(snapshot.info().kind, source.kind(), "SourceInfo::kind is the source's kind");
     let mut contents = ContentsWriter::in_memory();
@@ -47,7 +55,8 @@ pub async fn read_source(source: &dyn Source, capacity: usize) -> BTreeMap<PartN
     assert!(snapshot.next_part().await.expect("ask for a part after the last").is_none(), "None stays None");
     let _ = snapshot.left_out();
     snapshot.finish().await.expect("finish the snapshot");
-    for line in contents.into_memory().split_inclusive(|byte| *byte == b'\n') {
+    let lines = contents.into_memory();
+    for line in lines.split_inclusive(|byte| *byte == b'\n') {
         let value: serde_json::Value = serde_json::from_slice(line).expect("a line of contents is JSON");
         let object = value.as_object().expect("a line of contents is an object");
         assert_eq!(object.len(), 1, "a line of contents has one key, which says what it is");
@@ -55,7 +64,7 @@ pub async fn read_source(source: &dyn Source, capacity: usize) -> BTreeMap<PartN
             assert!(!object.contains_key(reserved), "the line {reserved} is backproof's own");
         }
     }
-    parts
+    (parts, lines)
 }
 
 /// Checks a kind of source; `make` makes the same source again and again, whose parts are `expected`.

@@ -6,11 +6,14 @@ use crate::error::{Error, Result, codes};
 use crate::level::{Level, Outcome};
 use crate::names::PartName;
 use crate::pipeline::PipelineOptions;
-use crate::repository::catalog::Entry;
+use crate::proof::Proof;
+use crate::repository::catalog::{Entry, ManifestRecord};
+use crate::repository::event::ProofBody;
 use crate::repository::stored::{OpenBackup, StoredBackup};
 use crate::target::Restorable;
 use futures::TryStreamExt;
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 /// What says that the backup itself is bad. Everything else (a store that is away, a key that is locked, a missing program)
 /// says that it could not be looked at: unverified, and never a pass.
@@ -39,6 +42,7 @@ struct Judge {
     outcome: Outcome,
     held: Vec<String>,
     findings: Vec<Finding>,
+    proof: Option<Proof>,
 }
 
 impl Judge {
@@ -60,28 +64,97 @@ impl Judge {
     fn passed(&mut self, level: Level) {
         self.reached = Some(level);
     }
+
+    fn outcome(&mut self, outcome: Outcome) {
+        if self.outcome != Outcome::Failed && outcome != Outcome::Passed {
+            self.outcome = outcome;
+        }
+    }
+
+    /// What a proof found, beyond the levels before it, all of which hold.
+    fn proof(&mut self, proof: Proof, level: Level) {
+        for error in &proof.errors {
+            self.findings.push(
+                Finding::failure("restore_failed", error.clone())
+                    .hint("the backup does not restore as it is: restore it by hand to see more"),
+            );
+        }
+        if level >= Level::Identical {
+            self.findings.extend(proof.differences.iter().map(|difference| {
+                Finding::failure("difference", format!("{}: {}", difference.object, difference.what))
+                    .hint("what was restored is not what was backed up")
+            }));
+        }
+        for untested in &proof.untested {
+            let message = format!("{} was not tested: {}", untested.object, untested.reason);
+            self.findings.push(match untested.accepted {
+                true => Finding::notice("untested", message).hint("accepted by name in the configuration"),
+                false => Finding::warning("untested", message)
+                    .hint(format!("give the scratch server what it lacks, or accept = [{:?}]", untested.object)),
+            });
+        }
+        for result in &proof.assertions {
+            let message = format!("{}: {}", result.name, result.detail);
+            match (result.outcome, result.warning_only) {
+                (Outcome::Passed, _) => {}
+                (Outcome::Unverified, _) => self.findings.push(Finding::warning("assertion_unverified", message)),
+                (Outcome::Failed, true) => self.findings.push(Finding::warning("assertion_failed", message)),
+                (Outcome::Failed, false) => self.findings.push(
+                    Finding::failure("assertion_failed", message).hint("the data is not what you said it must be"),
+                ),
+            }
+        }
+        self.findings.extend(proof.notes.iter().map(|note| Finding::notice("proof", note.clone())));
+        for reached in [Level::Restorable, Level::Identical].into_iter().filter(|reached| *reached <= level) {
+            let outcome = proof.outcome(reached);
+            self.outcome(outcome);
+            if outcome != Outcome::Passed {
+                break;
+            }
+            self.passed(reached);
+        }
+        self.proof = Some(proof);
+    }
 }
 
 impl VerifyRequest<'_> {
-    pub(super) async fn verify_backup(&self, entry: &Entry, options: &PipelineOptions) -> BackupVerdict {
-        let mut judge = Judge { reached: None, outcome: Outcome::Passed, held: Vec::new(), findings: Vec::new() };
+    pub(crate) async fn verify_backup(&self, entry: &Entry, options: &PipelineOptions) -> BackupVerdict {
+        let started = Instant::now();
+        let mut judge =
+            Judge { reached: None, outcome: Outcome::Passed, held: Vec::new(), findings: Vec::new(), proof: None };
         let mut authenticity = "not checked (the manifest cannot be read)".to_owned();
         match &entry.record {
             Err(error) => judge.error(error),
             Ok(record) => {
                 authenticity = describe(&record.authenticity);
-                match record.authenticity.require(&format!("backup {}", entry.id)) {
-                    Err(error) => judge.error(&error),
-                    Ok(()) => match self.repository.stored(record.clone()).await {
+                let refused = record.authenticity.require(&format!("backup {}", entry.id)).err();
+                match refused {
+                    Some(error) if !self.allow_unsigned => judge.error(&error),
+                    refused => match self.repository.stored(record.clone()).await {
                         Err(error) => judge.error(&error),
                         Ok(stored) => {
                             if let Err(error) = self.levels(stored, options, &mut judge).await {
                                 judge.error(&error);
                             }
+                            if let Some(error) = refused {
+                                // Looked at because the user said so; that makes it no better.
+                                judge.reached = None;
+                                judge.outcome(Outcome::Unverified);
+                                judge.findings.push(
+                                    Finding::warning(error.code().name(), error.chain()).hint(error.hint().to_owned()),
+                                );
+                            }
                         }
                     },
                 }
             }
+        }
+        let took = started.elapsed();
+        if let Ok(record) = &entry.record
+            && self.level >= Level::Readable
+            && record.authenticity.is_acceptable()
+        {
+            self.note(record, &mut judge, took).await;
         }
         BackupVerdict {
             series: entry.series.clone(),
@@ -91,6 +164,20 @@ impl VerifyRequest<'_> {
             authenticity,
             held: judge.held,
             findings: judge.findings,
+            proof: judge.proof,
+            seconds: took.as_secs_f64(),
+        }
+    }
+
+    /// Hands the result to whoever keeps it. That this fails says nothing about the backup.
+    async fn note(&self, record: &ManifestRecord, judge: &mut Judge, took: Duration) {
+        let Some(recorder) = &self.recorder else { return };
+        let result = ProofBody::new(self.level, judge.outcome, judge.reached, took);
+        if let Err(error) = recorder.record(self.repository, record, result).await {
+            judge.findings.push(
+                Finding::notice("proof_not_recorded", format!("the proof was not recorded: {}", error.chain()))
+                    .hint("`list` will not show it; the right to write under catalog/ is enough"),
+            );
         }
     }
 
@@ -120,12 +207,15 @@ impl VerifyRequest<'_> {
         // Reading every segment includes checking what is stored, so it is not fetched twice.
         if self.level >= Level::Readable {
             match stored.clone().unseal(self.opener.as_deref(), options, self.monitor.clone()).await {
-                Ok(backup) => match self.readable(&backup, judge).await {
-                    Ok(()) if small.is_empty() => {
+                Ok(backup) => match self.opened(&backup, judge).await {
+                    Ok(proof) if small.is_empty() => {
                         judge.passed(Level::Readable);
+                        if let Some(proof) = proof {
+                            judge.proof(proof, self.level);
+                        }
                         return Ok(());
                     }
-                    Ok(()) => return Ok(()),
+                    Ok(_) => return Ok(()),
                     Err(error) => judge.error(&error),
                 },
                 Err(error) => judge.error(&error),
@@ -190,8 +280,33 @@ impl VerifyRequest<'_> {
         Ok(wrong)
     }
 
-    /// Every part is read to its end, and its structure followed.
-    async fn readable(&self, backup: &OpenBackup, judge: &mut Judge) -> Result<()> {
+    /// All that needs the backup's key: reading it, and, at the deeper levels, restoring it. The parts that a restore reads are not read
+    /// twice, unless it fails: then reading tells whether the backup is damaged.
+    async fn opened(&self, backup: &OpenBackup, judge: &mut Judge) -> Result<Option<Proof>> {
+        if self.level <= Level::Readable {
+            self.readable(backup, &[], judge).await?;
+            return Ok(None);
+        }
+        let kind = &backup.manifest().source.kind;
+        let prover = self.provers.iter().find(|prover| prover.knows(kind)).ok_or_else(|| {
+            Error::new(&codes::INVALID_ARGUMENT, format!("nothing here restores backups of kind {kind} for a proof"))
+                .with_hint("the deepest level for it is readable")
+        })?;
+        self.readable(backup, &prover.required_parts(), judge).await?;
+        match prover.prove(backup, self.level, self.monitor.clone()).await {
+            Ok(proof) if proof.errors.is_empty() => Ok(Some(proof)),
+            Ok(proof) => self.readable(backup, &[], judge).await.map(|()| Some(proof)),
+            Err(error) => {
+                self.readable(backup, &[], judge).await?;
+                judge.passed(Level::Readable);
+                judge.error(&error);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Every part but these is read to its end, and its structure followed.
+    async fn readable(&self, backup: &OpenBackup, but: &[PartName], judge: &mut Judge) -> Result<()> {
         let kind = &backup.manifest().source.kind;
         let prover = self.provers.iter().find(|prover| prover.knows(kind));
         for name in prover.map(|prover| prover.required_parts()).unwrap_or_default() {
@@ -201,6 +316,9 @@ impl VerifyRequest<'_> {
         }
         for part in &backup.manifest().parts {
             let name = PartName::from_manifest(&part.name)?;
+            if but.contains(&name) {
+                continue;
+            }
             let mut observer = prover.and_then(|prover| prover.observer(&name));
             let structured = observer.is_some();
             let mut stream = backup.stream(&name)?;

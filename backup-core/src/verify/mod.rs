@@ -16,6 +16,9 @@ use crate::pipeline::read::least_memory;
 use crate::prover::Prover;
 use crate::repository::Repository;
 use crate::repository::catalog::{CLOCK_TOLERANCE, Catalog, Entry, Filter, ManifestRecord, Selector};
+use crate::repository::event::ProofBody;
+use crate::signature::Signer;
+use async_trait::async_trait;
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
@@ -39,6 +42,35 @@ pub struct VerifyRequest<'a> {
     provers: Vec<Arc<dyn Prover>>,
     options: PipelineOptions,
     monitor: Arc<dyn Monitor>,
+    allow_unsigned: bool,
+    recorder: Option<Arc<dyn ProofRecorder>>,
+}
+
+/// Keeps what came of a proof. One interface, so that a proof can be kept in more than one place.
+#[async_trait]
+pub trait ProofRecorder: std::fmt::Debug + Send + Sync {
+    /// Keeps this result about a backup.
+    async fn record(&self, repository: &Repository, about: &ManifestRecord, result: ProofBody) -> Result<()>;
+}
+
+/// Keeps proofs as `proof` events beside the manifests, signed when there is a signer.
+#[derive(Debug, Default)]
+pub struct ProofEvents {
+    signer: Option<Arc<dyn Signer>>,
+}
+
+impl ProofEvents {
+    /// Events that this signer signs.
+    pub fn new(signer: Option<Arc<dyn Signer>>) -> Self {
+        ProofEvents { signer }
+    }
+}
+
+#[async_trait]
+impl ProofRecorder for ProofEvents {
+    async fn record(&self, repository: &Repository, about: &ManifestRecord, result: ProofBody) -> Result<()> {
+        repository.write_event(about, result, self.signer.as_deref()).await.map(drop)
+    }
 }
 
 impl Repository {
@@ -56,6 +88,8 @@ impl Repository {
             provers: Vec::new(),
             options: PipelineOptions::default(),
             monitor: Arc::new(Silent),
+            allow_unsigned: false,
+            recorder: None,
         }
     }
 }
@@ -116,34 +150,41 @@ impl VerifyRequest<'_> {
         self
     }
 
+    /// Looks also at backups that no trusted signer signed. They still pass no level.
+    pub fn allow_unsigned(mut self, allow: bool) -> Self {
+        self.allow_unsigned = allow;
+        self
+    }
+
+    /// Who keeps what came of it, at level readable and deeper: nobody unless set.
+    pub fn recorder(mut self, recorder: Arc<dyn ProofRecorder>) -> Self {
+        self.recorder = Some(recorder);
+        self
+    }
+
     /// Verifies.
     ///
     /// # Errors
     /// Only when nothing can be said at all: the store cannot be listed, an id does not exist. What is wrong with a backup is
     /// in the verdict.
     pub async fn run(self) -> Result<Verdict> {
-        if self.level > Level::Readable {
-            return Err(Error::new(
-                &codes::INVALID_ARGUMENT,
-                format!("this version cannot verify to level {}", self.level),
-            )
-            .with_hint("the deepest level here is readable"));
-        }
         let catalog = self.repository.catalog(self.filter.series.as_ref()).await?;
         let mut findings = Vec::new();
-        let chosen = self.choose(&catalog, &mut findings)?;
+        let mut chosen = self.choose(&catalog, &mut findings)?;
+        chosen.sort_by(|a, b| (&a.series, a.order()).cmp(&(&b.series, b.order())));
         self.judge_catalog(&catalog, &chosen, &mut findings);
 
         let segment = chosen.iter().filter_map(|entry| entry.record.as_ref().ok());
         let largest = segment.map(|record| record.manifest.segments.bytes).max().unwrap_or(MIB);
-        let at_once = (1..=BACKUPS_AT_ONCE.min(chosen.len()).max(1))
+        // One scratch place at a time: a restore takes the whole machine.
+        let most = if self.level > Level::Readable { 1 } else { BACKUPS_AT_ONCE };
+        let at_once = (1..=most.min(chosen.len()).max(1))
             .rev()
             .find(|share| self.options.memory / *share as u64 >= least_memory(largest))
             .unwrap_or(1);
         let options = PipelineOptions { memory: self.options.memory / at_once as u64, ..self.options.clone() };
         let verifications = chosen.into_iter().map(|entry| self.verify_backup(entry, &options));
-        let mut backups: Vec<BackupVerdict> = futures::stream::iter(verifications).buffered(at_once).collect().await;
-        backups.sort_by(|a, b| (&a.series, &a.id).cmp(&(&b.series, &b.id)));
+        let backups: Vec<BackupVerdict> = futures::stream::iter(verifications).buffered(at_once).collect().await;
 
         Ok(Verdict {
             location: self.repository.sink().location(),
@@ -188,11 +229,7 @@ impl VerifyRequest<'_> {
                         );
                         continue;
                     };
-                    let newer = catalog
-                        .entries()
-                        .iter()
-                        .filter(|entry| entry.id > latest.manifest.id && entry.usable().is_none());
-                    for entry in newer {
+                    for entry in catalog.newer_unusable(latest) {
                         findings.push(
                             Finding::warning(
                                 "newer_unusable",

@@ -3,6 +3,7 @@
 use crate::id::BackupId;
 use crate::level::{Level, Outcome};
 use crate::names::Series;
+use crate::proof::Proof;
 use crate::repository::catalog::Authenticity;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -27,7 +28,8 @@ pub struct Finding {
     pub severity: Severity,
     /// A stable name: an error code, or one of `no_backups`, `no_usable_backup`, `backup_missing`, `manifest_replaced`, `backup_too_old`,
     /// `backup_too_small`, `backup_shrank`, `newer_unusable`, `clock_skew`, `future_dated`, `unexpected_object`, `left_out`,
-    /// `structure_not_checked`.
+    /// `structure_not_checked`, `restore_failed`, `difference`, `untested`, `assertion_failed`, `assertion_unverified`, `proof`,
+    /// `proof_not_recorded`.
     pub code: &'static str,
     /// What was found.
     pub message: String,
@@ -100,6 +102,10 @@ pub struct BackupVerdict {
     pub held: Vec<String>,
     /// What was found.
     pub findings: Vec<Finding>,
+    /// What restoring it showed, at the levels restorable and identical.
+    pub proof: Option<Proof>,
+    /// How long it took, in seconds.
+    pub seconds: f64,
 }
 
 impl BackupVerdict {
@@ -164,30 +170,11 @@ fn worst(findings: &[Finding]) -> Status {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let finding = |f: &mut fmt::Formatter<'_>, indent: &str, finding: &Finding| {
-            let severity = match finding.severity {
-                Severity::Notice => "notice",
-                Severity::Warning => "warning",
-                Severity::Failure => "FAILURE",
-            };
-            writeln!(f, "{indent}{severity}: {} [{}]", finding.message, finding.code)?;
-            if !finding.hint.is_empty() {
-                writeln!(f, "{indent}  hint: {}", finding.hint)?;
-            }
-            Ok(())
-        };
         for backup in &self.backups {
-            let reached = backup.reached.map_or("nothing", Level::as_str);
-            writeln!(f, "{}  {}  {:<10}  proven: {reached}", backup.id, backup.series, backup.outcome)?;
-            for held in &backup.held {
-                writeln!(f, "  {held}")?;
-            }
-            for what in &backup.findings {
-                finding(f, "  ", what)?;
-            }
+            write!(f, "{backup}")?;
         }
         for what in &self.findings {
-            finding(f, "", what)?;
+            what.write(f, "")?;
         }
         if !self.authenticity_checked {
             writeln!(f, "authenticity: not checked (no trusted signers are configured)")?;
@@ -195,5 +182,47 @@ impl fmt::Display for Verdict {
         let count = self.backups.len();
         let passed = self.backups.iter().filter(|backup| backup.outcome == Outcome::Passed).count();
         write!(f, "{}: {passed} of {count} backups passed level {}", self.status(), self.level)
+    }
+}
+
+impl Finding {
+    fn write(&self, f: &mut fmt::Formatter<'_>, indent: &str) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Notice => "notice",
+            Severity::Warning => "warning",
+            Severity::Failure => "FAILURE",
+        };
+        writeln!(f, "{indent}{severity}: {} [{}]", self.message, self.code)?;
+        if !self.hint.is_empty() {
+            writeln!(f, "{indent}  hint: {}", self.hint)?;
+        }
+        Ok(())
+    }
+}
+
+/// Several lines, each ended.
+impl fmt::Display for BackupVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reached = self.reached.map_or("nothing", Level::as_str);
+        writeln!(f, "{}  {}  {:<10}  proven: {reached}", self.id, self.series, self.outcome)?;
+        for held in &self.held {
+            writeln!(f, "  {held}")?;
+        }
+        if let Some(proof) = &self.proof {
+            if !proof.compared.is_empty() {
+                writeln!(f, "  compared: {}", proof.compared)?;
+            }
+            let phases = proof.phases.iter().map(|phase| format!("{} {:.1} s", phase.name, phase.seconds));
+            writeln!(f, "  restored into {}: {}", proof.scratch, phases.collect::<Vec<_>>().join(", "))?;
+        }
+        let mut hint = "";
+        for what in &self.findings {
+            // A hint that is the same for many is said once.
+            let said =
+                Finding { hint: if what.hint == hint { String::new() } else { what.hint.clone() }, ..what.clone() };
+            said.write(f, "  ")?;
+            hint = &what.hint;
+        }
+        Ok(())
     }
 }

@@ -60,6 +60,40 @@ async fn latest_is_by_snapshot_and_not_from_the_future() {
     assert_code(latest(&repository, &before(-7200)).await, &codes::BACKUP_NOT_FOUND);
 }
 
+/// Ids of one second are in any order; the snapshots are not.
+#[tokio::test]
+async fn within_one_second_the_snapshots_have_the_order() {
+    let (memory, repository) = at_noon().await;
+    let noon: Timestamp = NOON.parse().unwrap();
+    let mut made = Vec::new();
+    for milliseconds in 1..=8 {
+        let source = TestSource::of_size(10).at(noon + SignedDuration::from_millis(milliseconds));
+        let request = repository.backup(Series::new("app").unwrap(), Arc::new(source));
+        let request = request.seal(Arc::new(backup_core::cipher::NoEncryption)).options(small());
+        let manifest = request.run().await.unwrap().manifest;
+        assert_eq!(manifest.previous.map(|previous| previous.id), made.last().cloned(), "{made:?}");
+        assert_eq!(latest(&repository, &Filter::default()).await.unwrap(), manifest.id);
+        made.push(manifest.id);
+    }
+    let catalog = repository.catalog(None).await.unwrap();
+    assert_eq!(catalog.entries().iter().map(|entry| entry.id.clone()).collect::<Vec<_>>(), made);
+    for pair in made.windows(2) {
+        let find = |id: &BackupId| catalog.entries().iter().find(|entry| entry.id == *id).unwrap().usable().unwrap();
+        assert_eq!(catalog.before(find(&pair[1])).unwrap().manifest.id, pair[0]);
+    }
+    let (newest, doubts) = repository.find_with_doubts(&Selector::Latest, &Filter::default(), false).await.unwrap();
+    assert_eq!((newest.manifest.id, doubts), (made[7].clone(), Vec::new()));
+    let verdict = repository.verify().options(small()).run().await.unwrap();
+    assert_eq!(verdict.backups.iter().map(|backup| backup.id.clone()).collect::<Vec<_>>(), made);
+
+    // Of one that cannot be read, only the second is known: it may be the newest.
+    let key = memory.keys().into_iter().find(|key| key.as_str().ends_with(&format!("{}.manifest", made[0]))).unwrap();
+    memory.put(key, "no manifest");
+    let (newest, doubts) = repository.find_with_doubts(&Selector::Latest, &Filter::default(), false).await.unwrap();
+    assert_eq!(newest.manifest.id, made[7]);
+    assert!(doubts[0].contains(&format!("{} may be newer than {}", made[0], made[7])), "{doubts:?}");
+}
+
 #[tokio::test]
 async fn labels_and_series_choose() {
     let (_, repository) = at_noon().await;

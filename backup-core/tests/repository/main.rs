@@ -6,6 +6,7 @@ mod contents;
 mod damage;
 mod documents;
 mod names;
+mod proofs;
 mod publication;
 mod retention;
 mod round_trip;

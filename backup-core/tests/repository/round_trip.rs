@@ -3,13 +3,17 @@
 use crate::support::*;
 use backup_core::Result;
 use backup_core::digest::Sha256;
+use backup_core::error::codes::INVALID_ARGUMENT;
 use backup_core::key::ObjectKey;
 use backup_core::level::{Level, Outcome};
 use backup_core::repository::catalog::Selector;
 use backup_core::repository::manifest::Compression;
+use backup_core::repository::{OpenOptions, Repository};
 use backup_core::sink::{Capabilities, ObjectInfo, Sink};
+use backup_core::target::Restorable;
 use backup_core::testing::sink::{Fault, FaultySink, MemorySink, Operation};
 use backup_core::verify::Status;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -164,5 +168,45 @@ impl Sink for Hoarder {
     }
     fn clock(&self) -> Option<jiff::Timestamp> {
         self.memory.clock()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_reads_the_segments_that_hold_it_and_no_others() {
+    let memory = Arc::new(MemorySink::new());
+    let source = TestSource::of_size(4 * MIB + 100);
+    let report = back_up_sealed(&create(memory.clone()).await, source.clone()).await.unwrap();
+    let sink = FaultySink::new(memory);
+    let repository = Repository::open(Arc::new(sink.clone()), OpenOptions::default()).await.unwrap();
+    let selector = Selector::Id(report.manifest.id.to_string());
+    let backup = repository.read(selector).open_with(opener(alice())).options(small()).open().await.unwrap();
+    let (name, whole) = given(&source).into_iter().next().unwrap();
+    let (mib, end) = (MIB as u64, whole.len() as u64);
+    for (range, segments) in [
+        (0..0, vec![]),
+        (7..7, vec![]),
+        (end..end, vec![]),
+        (0..1, vec![0]),
+        (0..mib, vec![0]),
+        (mib - 1..mib, vec![0]),
+        (mib..mib + 1, vec![1]),
+        (mib - 1..mib + 1, vec![0, 1]),
+        (mib + 5..3 * mib, vec![1, 2]),
+        (4 * mib..end, vec![4]),
+        (0..end, vec![0, 1, 2, 3, 4]),
+    ] {
+        let before = sink.calls().len();
+        let bytes = backup.stream_range(&name, range.clone()).unwrap().read_to_end().await.unwrap();
+        assert!(bytes == whole[range.start as usize..range.end as usize], "{range:?}");
+        let mut read: Vec<String> = sink.calls()[before..].iter().map(|(_, key)| key.clone()).collect();
+        read.sort();
+        assert_eq!(read.len(), segments.len(), "{range:?}: {read:?}");
+        let ends = |(key, number): (&String, &u64)| key.contains(&format!("/{number:08}."));
+        assert!(read.iter().zip(&segments).all(ends), "{range:?}: {read:?}");
+        let opened = backup.open_range(&name, range.clone()).await.unwrap().read_to_end().await.unwrap();
+        assert!(opened == bytes, "{range:?}");
+    }
+    for wrong in [0..end + 1, end + 1..end + 1, Range { start: 2, end: 1 }] {
+        assert_code(backup.stream_range(&name, wrong), &INVALID_ARGUMENT);
     }
 }

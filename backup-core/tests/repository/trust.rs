@@ -78,13 +78,26 @@ async fn what_no_trusted_signer_signed_passes_no_level_and_is_not_restored() {
 }
 
 #[tokio::test]
+async fn unsigned_backups_are_allowed_only_where_that_allows_something() {
+    let (memory, backups) = mixed().await;
+    let by_id = Selector::Id(backups[1].manifest.id.to_string());
+    let trusting = open_trusting(&memory, ToyTrust::of_manifests_by("host")).await;
+    assert!(trusting.find(&by_id, &Filter::default(), true).await.is_ok());
+    assert_code(trusting.find(&Selector::Latest, &Filter::default(), true).await, &codes::NO_EFFECT);
+    let unsuspecting = open(&memory).await;
+    for selector in [by_id, Selector::Latest] {
+        assert!(unsuspecting.find(&selector, &Filter::default(), false).await.is_ok());
+        let error = assert_code(unsuspecting.find(&selector, &Filter::default(), true).await, &codes::NO_EFFECT);
+        assert!(error.hint().contains("trusted_signers"), "{}", error.report());
+    }
+}
+
+#[tokio::test]
 async fn latest_is_the_newest_that_a_trusted_signer_signed() {
     let (memory, backups) = mixed().await;
     let trusting = open_trusting(&memory, ToyTrust::of_manifests_by("host")).await;
-    for allow_unsigned in [false, true] {
-        let latest = trusting.find(&Selector::Latest, &Filter::default(), allow_unsigned).await.unwrap();
-        assert_eq!(latest.manifest.id, backups[0].manifest.id);
-    }
+    let latest = trusting.find(&Selector::Latest, &Filter::default(), false).await.unwrap();
+    assert_eq!(latest.manifest.id, backups[0].manifest.id);
     let verdict = trusting.verify().only(Selector::Latest).options(small()).run().await.unwrap();
     assert_eq!(verdict.backups[0].id, backups[0].manifest.id);
     assert_eq!(verdict.findings.iter().filter(|finding| finding.code == "newer_unusable").count(), 3, "{verdict}");
@@ -99,7 +112,7 @@ async fn latest_is_the_newest_that_a_trusted_signer_signed() {
     assert!(verdict.to_string().contains("authenticity: not checked"), "{verdict}");
     // Nobody trusted signed anything: there is no backup.
     let nobody = open_trusting(&memory, ToyTrust(vec![])).await;
-    assert_code(nobody.find(&Selector::Latest, &Filter::default(), true).await, &codes::BACKUP_NOT_FOUND);
+    assert_code(nobody.find(&Selector::Latest, &Filter::default(), false).await, &codes::BACKUP_NOT_FOUND);
     let verdict = nobody.verify().options(small()).run().await.unwrap();
     assert_eq!(verdict.exit_code(), 2);
     assert!(verdict.findings.iter().any(|finding| finding.code == "no_usable_backup"), "{verdict}");

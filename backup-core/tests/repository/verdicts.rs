@@ -199,14 +199,6 @@ async fn things_left_out_and_clocks_that_are_off_are_warnings() {
     assert_eq!((verdict.exit_code(), codes_of(&verdict)), (1, vec!["clock_skew"]), "{verdict}");
 }
 
-#[tokio::test]
-async fn levels_that_this_version_cannot_reach_are_refused() {
-    let (_, _, repository) = store().await;
-    for level in [Level::Restorable, Level::Identical] {
-        assert_code(repository.verify().level(level).run().await.map(drop), &codes::INVALID_ARGUMENT);
-    }
-}
-
 /// Knows parts that end in `!`.
 #[derive(Debug)]
 struct Exclaims;

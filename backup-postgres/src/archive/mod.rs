@@ -18,10 +18,16 @@
 //! archive only when each entry that has data had its block, in the order of the table of contents (the order in which
 //! `WriteDataChunks` writes them, and the only one that pg_restore takes from a pipe), and the last block was ended.
 
+mod data;
 mod entry;
+mod head;
 mod parser;
 mod survey;
+mod toc;
+mod values;
+mod visitor;
 
 pub use entry::{Entry, Header, Section, Text, Version};
-pub use parser::{Block, BlockKind, KEPT_TEXT, Parser, Visitor};
+pub use parser::{KEPT_TEXT, Parser};
 pub use survey::{ArchiveObserver, Survey};
+pub use visitor::{Block, BlockKind, Visitor};

@@ -1,7 +1,8 @@
 //! What an archive holds, counted as it streams past.
 
 use super::entry::{Entry, Header};
-use super::parser::{Block, BlockKind, Parser, Visitor};
+use super::parser::Parser;
+use super::visitor::{Block, BlockKind, Visitor};
 use backup_core::Result;
 use backup_core::prover::PartObserver;
 use std::fmt;

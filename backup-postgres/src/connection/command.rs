@@ -38,7 +38,7 @@ impl Connection {
     }
 
     /// The variables. The value of `PGPASSWORD` is secret.
-    fn environment(&self) -> Vec<(String, String)> {
+    pub(super) fn environment(&self) -> Vec<(String, String)> {
         let mut variables: Vec<(String, String)> = Vec::new();
         let mut set = |name: &str, value: String| variables.push((name.to_owned(), value));
         let join = |parts: Vec<String>| parts.join(",");

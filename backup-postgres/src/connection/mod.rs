@@ -17,6 +17,7 @@ mod keywords;
 mod passfile;
 mod service;
 mod string;
+mod url;
 
 pub use connect::Session;
 pub(crate) use connect::quoted;

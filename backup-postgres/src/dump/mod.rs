@@ -2,14 +2,16 @@
 //!
 //! What happens, in order: connect; refuse poolers and logins that would give half of the data ([`prepare`]); find
 //! the programs; roles by pg_dumpall; then a transaction of our own takes the snapshot and exports it, and pg_dump dumps exactly that state
-//! (`--snapshot`), which was looked over once more in it. The archive is parsed as it passes; the part is complete only if pg_dump's exit
-//! status is 0 and the archive is complete.
+//! (`--snapshot`), which was looked over once more in it. The archive is parsed as it passes, and what it holds noted for `contents`; the part is
+//! complete only if pg_dump's exit status is 0 and the archive is complete. (An archive of a version that is not known cannot be followed: then
+//! the exit status alone counts, and that nothing was noted is said in the backup.)
 
 mod guide;
 mod parts;
 
 use crate::connection::{Connection, Env, Session};
 use crate::error::codes::CONNECTION_LOST;
+use crate::inventory::{Digester, Extras, Recorded};
 use crate::preflight::{Preflight, PreflightOptions, Prepared, preflight, prepare};
 use crate::queries;
 use crate::server::{ServerFacts, query_error};
@@ -25,12 +27,15 @@ use serde::Serialize;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio_postgres::error::SqlState;
 
 /// How long pg_dump waits for a table's lock, unless told otherwise.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Bytes that are read at once of a dump that nobody keeps.
+const READ_AT_ONCE: usize = 1 << 20;
 
 /// A database that is backed up with pg_dump. Kind `postgresql-dump`; parts `globals` (roles and tablespaces, SQL) and `dump` (pg_dump's
 /// custom format, uncompressed inside).
@@ -156,15 +161,23 @@ impl PgDump {
         }));
         left_out
     }
-}
 
-#[async_trait]
-impl Source for PgDump {
-    fn kind(&self) -> &str {
-        crate::KIND
+    /// Reads the whole database as a backup would, and keeps nothing but what the digester notes of it, and what was left out.
+    pub async fn inventory(&self, digester: Digester, monitor: Arc<dyn Monitor>) -> Result<(Recorded, Vec<LeftOut>)> {
+        let Started { mut archive, left_out, .. } = self.clone().globals(false).start(digester, monitor).await?;
+        let mut buf = Vec::with_capacity(READ_AT_ONCE);
+        loop {
+            buf.clear();
+            archive.fill(&mut buf).await?;
+            if buf.len() < buf.capacity() {
+                break;
+            }
+        }
+        Ok((archive.conclude().await?.recorded, left_out))
     }
 
-    async fn open(&self, monitor: Arc<dyn Monitor>) -> Result<Box<dyn Snapshot>> {
+    /// The recipe of a dump, up to pg_dump's start.
+    async fn start(&self, digester: Digester, monitor: Arc<dyn Monitor>) -> Result<Started> {
         let step = |doing: &str| monitor.event(Event::Step { doing: doing.to_owned() });
         let warn = |message: String| monitor.event(Event::Warning { message });
         self.connection.warnings().iter().cloned().for_each(warn);
@@ -173,11 +186,11 @@ impl Source for PgDump {
         let tools = Tools::find(prepared.facts.version, self.tools.as_deref(), &self.env).await?;
         tools.warning.iter().cloned().for_each(warn);
 
-        let mut parts: VecDeque<Box<dyn PartReader>> = VecDeque::new();
+        let mut globals = None;
         if self.globals {
             step("read roles and tablespaces");
             let script = crate::globals::globals(&tools, &prepared.connection, self.role_passwords, &*monitor).await?;
-            parts.push_back(Box::new(Script::new("globals", script)));
+            globals = Some(Script::new("globals", script));
         }
 
         step("take the snapshot");
@@ -185,6 +198,7 @@ impl Source for PgDump {
         // What was found before the snapshot may have changed since: what counts is what is in it.
         let preflight = preflight(&prepared.session, &self.preflight).await?;
         let facts = ServerFacts::read(&prepared.session).await?;
+        let extras = Extras::read(&prepared.session).await?;
         for index in &facts.invalid_indexes {
             warn(format!("index {index} is invalid and will not be in the backup: REINDEX or drop it"));
         }
@@ -197,10 +211,34 @@ impl Source for PgDump {
         let info = describe(&facts, &prepared, &tools, held.time);
         let left_out = self.left_out(&preflight);
         let about = About::new(&facts, &prepared);
-        let archive = Archive::start(command, about, facts.size, held.exported.map(|_| prepared.session), monitor)?;
-        parts.push_back(Box::new(archive));
-        Ok(Box::new(DumpSnapshot { info, parts, left_out }))
+        let session = held.exported.map(|_| prepared.session);
+        let archive = Archive::start(command, about, extras, digester, facts.size, session, monitor)?;
+        Ok(Started { info, globals, archive, left_out })
     }
+}
+
+#[async_trait]
+impl Source for PgDump {
+    fn kind(&self) -> &str {
+        crate::KIND
+    }
+
+    async fn open(&self, monitor: Arc<dyn Monitor>) -> Result<Box<dyn Snapshot>> {
+        let Started { info, globals, archive, left_out } = self.start(Digester::new(), monitor).await?;
+        let unavailable = archive.unavailable();
+        let mut parts: VecDeque<Box<dyn PartReader>> = VecDeque::new();
+        parts.extend(globals.map(|script| Box::new(script) as Box<dyn PartReader>));
+        parts.push_back(Box::new(archive));
+        Ok(Box::new(DumpSnapshot { info, parts, left_out, unavailable }))
+    }
+}
+
+/// A dump that runs.
+struct Started {
+    info: SourceInfo,
+    globals: Option<Script>,
+    archive: Archive,
+    left_out: Vec<LeftOut>,
 }
 
 /// A snapshot that our own transaction holds.
@@ -314,6 +352,8 @@ struct DumpSnapshot {
     info: SourceInfo,
     parts: VecDeque<Box<dyn PartReader>>,
     left_out: Vec<LeftOut>,
+    /// Why there is no inventory of the dump.
+    unavailable: Arc<OnceLock<String>>,
 }
 
 #[async_trait]
@@ -327,7 +367,13 @@ impl Snapshot for DumpSnapshot {
     }
 
     fn left_out(&self) -> Vec<LeftOut> {
-        self.left_out.clone()
+        let mut left_out = self.left_out.clone();
+        left_out.extend(self.unavailable.get().map(|reason| LeftOut {
+            kind: "inventory".into(),
+            name: "dump".into(),
+            reason: reason.clone(),
+        }));
+        left_out
     }
 
     fn restore_steps(&self) -> String {

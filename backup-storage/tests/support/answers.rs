@@ -1,4 +1,4 @@
-//! A server whose answers the test writes, and s3s-fs in process.
+//! A server whose answers the test writes.
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -6,11 +6,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
-use s3s::access::{S3Access, S3AccessContext};
-use s3s::auth::SimpleAuth;
-use s3s::service::S3ServiceBuilder;
 use std::convert::Infallible;
-use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
@@ -49,39 +45,4 @@ pub(crate) fn answer(status: u16, body: impl Into<Bytes>) -> Response<Full<Bytes
 /// An S3 error.
 pub(crate) fn refusal(status: u16, code: &str, message: &str) -> Response<Full<Bytes>> {
     answer(status, format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>"))
-}
-
-/// s3s-fs with a bucket `bucket` in a folder, until the test's runtime ends. `allowed` says which operations, by their names
-/// in S3, the credentials may do. Gives the endpoint.
-pub(crate) async fn s3s(folder: &Path, allowed: fn(&str) -> bool) -> String {
-    struct Access(fn(&str) -> bool);
-
-    #[async_trait::async_trait]
-    impl S3Access for Access {
-        async fn check(&self, context: &mut S3AccessContext<'_>) -> s3s::S3Result<()> {
-            let known = context.credentials().is_some();
-            if known && (self.0)(context.s3_op().name()) {
-                Ok(())
-            } else {
-                Err(s3s::s3_error!(AccessDenied, "Not allowed"))
-            }
-        }
-    }
-
-    std::fs::create_dir_all(folder.join("bucket")).unwrap();
-    let mut service = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder).unwrap());
-    service.set_auth(SimpleAuth::from_single(super::ACCESS_KEY, super::SECRET));
-    service.set_access(Access(allowed));
-    let service = service.build();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            let service = service.clone();
-            tokio::spawn(async move {
-                let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service).await;
-            });
-        }
-    });
-    endpoint
 }

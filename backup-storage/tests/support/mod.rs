@@ -36,9 +36,7 @@ pub(crate) fn options(variables: &[(&str, &str)]) -> StoreOptions {
     options
 }
 
-/// The secret in the settings of the tests, which must appear nowhere.
-pub(crate) const SECRET: &str = "very-secret-access-key-0123456789";
-pub(crate) const ACCESS_KEY: &str = "backprooftest";
+pub(crate) use backup_storage::testing::{ACCESS_KEY, SECRET};
 
 /// Settings for an S3 server of the tests.
 pub(crate) fn s3_options(endpoint: &str) -> StoreOptions {

@@ -1,5 +1,11 @@
 //! The recipe of a backup: what is written, in which order, and what commits it.
 
+mod confirm;
+mod discard;
+mod previous;
+mod publish;
+
+use self::publish::{Prepared, Unpublished};
 use crate::cipher::{KeyFile, KeySealer, NewKey};
 use crate::digest::Sha256;
 use crate::error::{Error, Result, codes};
@@ -10,27 +16,21 @@ use crate::pipeline::PipelineOptions;
 use crate::pipeline::patience;
 use crate::pipeline::silence::Silence;
 use crate::pipeline::write::{Pipeline, WrittenPart};
-use crate::repository::catalog::{CLOCK_TOLERANCE, ManifestRecord};
+use crate::repository::catalog::CLOCK_TOLERANCE;
 use crate::repository::contents::ContentsWriter;
-use crate::repository::document::{self, Document};
+use crate::repository::document;
 use crate::repository::layout::{self, BackupFolder};
 use crate::repository::manifest::{Encryption, FORMAT, KeyFileEntry, Manifest, Previous, SegmentFormat};
 use crate::repository::restore_md::Guide;
 use crate::repository::{Repository, sums};
 use crate::signature::{DocumentKind, Signer};
 use crate::source::{Snapshot, Source, SourceInfo};
-use bytes::Bytes;
-use futures::TryStreamExt;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-/// How long the answer to a manifest's put is waited for once the backup is cancelled, and that to the read that follows a
-/// put without a clear answer.
-const LAST_PUT: Duration = Duration::from_secs(30);
 
 /// A backup to be made. Made by [`Repository::backup`], started by [`run`](BackupRequest::run).
 #[derive(Debug)]
@@ -350,96 +350,6 @@ impl BackupRequest<'_> {
         }
     }
 
-    /// The newest manifest of the series so far; `None` for the first, and where it cannot be read.
-    async fn previous(&self) -> Option<Previous> {
-        if self.repository.is_write_only() {
-            return None;
-        }
-        let found = match tokio::time::timeout(self.options.max_stall, self.newest_manifest()).await {
-            Ok(found) => found,
-            Err(_) => Err(Error::new(&codes::STORE_UNAVAILABLE, "the catalog could not be read in time")),
-        };
-        found.unwrap_or_else(|error| {
-            self.monitor.warn(format!(
-                "the backup before this one could not be read, so this one does not name it: {}",
-                error.chain()
-            ));
-            None
-        })
-    }
-
-    async fn newest_manifest(&self) -> Result<Option<Previous>> {
-        let keys = self.repository.catalog_keys(Some(&self.series)).await?;
-        let mut ids: Vec<BackupId> = keys.into_iter().filter(|key| key.is_manifest()).map(|key| key.id).collect();
-        ids.sort();
-        for id in ids.into_iter().rev() {
-            match self.repository.read_manifest(&self.series, &id).await {
-                Ok(ManifestRecord { manifest, sha256, authenticity }) if authenticity.is_acceptable() => {
-                    return Ok(Some(Previous { id: manifest.id, sha256 }));
-                }
-                Err(error) if error.is_transient() || error.is(&codes::ACCESS_DENIED) => return Err(error),
-                // One that no reader takes is no predecessor; a verification tells what is the matter with it.
-                _ => {}
-            }
-        }
-        Ok(None)
-    }
-
-    /// Compares what the store lists with what was put. A host that may only write has the store's answers alone.
-    async fn confirm(
-        &self,
-        folder: &BackupFolder,
-        files: &BTreeMap<String, (u64, Sha256)>,
-        parts: &[WrittenPart],
-    ) -> Result<()> {
-        if self.repository.is_write_only() {
-            return Ok(());
-        }
-        self.step("confirm that everything is stored");
-        let sink = self.repository.sink();
-        let listing: Result<Vec<_>> =
-            in_time(self.options.max_stall, "list", sink.list(folder.as_str()).try_collect()).await;
-        let listing = match listing {
-            Err(error) if error.is(&codes::ACCESS_DENIED) => {
-                self.monitor.warn(
-                    "the store does not let this host list, so what was stored could not be confirmed by a listing",
-                );
-                return Ok(());
-            }
-            listing => listing?,
-        };
-        let sizes: BTreeMap<_, _> = listing.into_iter().map(|object| (object.key, object.size)).collect();
-        let mut expected = Vec::new();
-        for (name, (bytes, _)) in files {
-            expected.push((folder.file(name)?, *bytes));
-        }
-        for part in parts {
-            for (number, (bytes, _)) in part.stored().enumerate() {
-                expected.push((folder.segment(&part.name, number as u64, &part.ending)?, bytes));
-            }
-        }
-        let unreliable = |what: String| {
-            Error::new(&codes::SEGMENT_DAMAGED, what).with_hint("nothing was published; the store is not reliable")
-        };
-        for (key, bytes) in expected {
-            if sizes.get(&key) == Some(&bytes) {
-                continue;
-            }
-            // Listings of some stores lag behind: the object itself has the last word.
-            match in_time(self.options.max_stall, "ask for", sink.stat(&key)).await {
-                Ok(info) if info.size == bytes => {}
-                Ok(info) => {
-                    return Err(unreliable(format!("{key} was stored with {} bytes instead of {bytes}", info.size)));
-                }
-                Err(error) if error.is(&codes::OBJECT_NOT_FOUND) => {
-                    return Err(unreliable(format!("{key} was stored and is not there")));
-                }
-                Err(error) => return Err(error.context(format_args!("confirm {key}"))),
-            }
-        }
-        Ok(())
-    }
-
     fn judge_clock(&self, ours: Timestamp) {
         let (now, stores_own) = self.repository.now();
         let skew = ours.duration_since(now);
@@ -448,94 +358,9 @@ impl BackupRequest<'_> {
         }
     }
 
-    /// Reads what is about to be published as readers will: nothing may be published that nobody can open.
-    fn check_document(&self, bytes: &[u8], manifest: &Manifest) -> Result<()> {
-        let read = Document::parse(bytes, "the manifest").and_then(|document| {
-            let installation = &self.repository.marker().installation;
-            let read = Manifest::read(&document, installation, &self.series, &manifest.id)?;
-            Ok(read == *manifest && document.signature().is_some() == self.signer.is_some())
-        });
-        let failed = || Error::new(&codes::SELF_CHECK_FAILED, "the manifest does not read back as it was written");
-        match read {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(failed()),
-            Err(error) => Err(failed().with_source(error)),
-        }
-    }
-
-    /// Writes the manifest, last of all.
-    async fn publish(&self, prepared: Prepared) -> std::result::Result<BackupReport, Unpublished> {
-        self.step("publish");
-        let Prepared { bytes, report } = prepared;
-        let sink = self.repository.sink();
-        let key = layout::manifest(&self.series, &report.manifest.id)
-            .map_err(|error| Unpublished { error, certain: true })?;
-        // A put under way cannot be taken back: it gets a little time to answer.
-        let given_up = async {
-            self.cancel.cancelled().await;
-            tokio::time::sleep(LAST_PUT).await;
-        };
-        let outcome = tokio::select! {
-            outcome = patience::store(&**sink, &key, bytes.clone(), Sha256::of(&bytes), self.options.max_stall) => outcome,
-            () = given_up => Err(cancelled()),
-        };
-        let Err(error) = outcome else { return Ok(report) };
-        // The answer may have been lost on its way back: what counts is what is there.
-        match in_time(LAST_PUT, "read", sink.read(&key, None)).await {
-            Ok(found) if found == bytes => Ok(report),
-            Err(cause) if cause.is(&codes::OBJECT_NOT_FOUND) => {
-                // A request that got no clear answer may still arrive, and a listing may lag: what the manifest would name stays,
-                // as an orphan.
-                Err(Unpublished { error: error.context("publish the manifest"), certain: false })
-            }
-            Ok(_) => Err(Unpublished { error: error.context("publish the manifest"), certain: false }),
-            Err(_) => {
-                let id = &report.manifest.id;
-                let error = error.context(format_args!("publish the manifest (backup {id} may be there all the same)"));
-                let error = error.with_hint(format!("look with `backproof list` whether {id} is there"));
-                Err(Unpublished { error, certain: false })
-            }
-        }
-    }
-
-    /// Removes what was stored of a backup that is not going to be published; what cannot be removed is swept later.
-    async fn discard(&self, folder: &BackupFolder, uploads: &TaskTracker) {
-        if self.repository.is_write_only() {
-            return;
-        }
-        let sink = self.repository.sink();
-        let removal = async {
-            // Uploads that were aborted end at their next pause; one of them might still put its object.
-            uploads.close();
-            uploads.wait().await;
-            let objects: Vec<_> = sink.list(folder.as_str()).try_collect().await?;
-            for object in objects {
-                sink.delete(&object.key).await?;
-            }
-            Ok::<_, Error>(())
-        };
-        if let Ok(Err(error)) = tokio::time::timeout(Duration::from_secs(60), removal).await {
-            tracing::debug!(error = error.chain(), "left an orphan behind");
-        }
-    }
-
     fn step(&self, doing: &str) {
         self.monitor.event(Event::Step { doing: doing.into() });
     }
-}
-
-/// A backup that is stored and lacks its manifest alone.
-struct Prepared {
-    /// The manifest's document.
-    bytes: Bytes,
-    report: BackupReport,
-}
-
-/// Why a backup was not published.
-struct Unpublished {
-    error: Error,
-    /// Whether it is certain that its manifest is not there and does not come.
-    certain: bool,
 }
 
 fn cancelled() -> Error {

