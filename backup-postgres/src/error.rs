@@ -41,6 +41,10 @@ pub mod codes {
         DATABASE_EXISTS = "database_exists", permanent, "nothing was changed; choose a name that does not exist yet";
         /// The restore cannot be done as asked; nothing was changed.
         RESTORE_REFUSED = "restore_refused", permanent, "remove each obstacle as it says; --dry-run shows them again";
+        /// The scratch cluster could not be started.
+        SCRATCH_FAILED = "scratch_failed", permanent, "see the server's own words; --scratch-dir chooses the disk, --scratch another server";
+        /// The scratch cluster ended, or broke its connections, in the middle of a drill.
+        SCRATCH_LOST = "scratch_lost", transient, "see the server's own words, and whether the machine ran out of memory; then run it again";
         /// pg_restore or a statement of the restore failed.
         RESTORE_FAILED = "restore_failed", permanent, "see the messages; the restored database was removed unless the message says that it is left";
         /// A swap cannot be done as asked; nothing was changed.
