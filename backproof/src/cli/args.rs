@@ -129,6 +129,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Restore a backup into a new database or a folder
     Restore(RestoreArgs),
+    /// Take the last `restore --swap` back
+    Rollback(RollbackArgs),
     /// Show what differs between two backups, or between a backup and a database
     Diff(DiffArgs),
     /// Restore backups into a scratch cluster, compare them row by row, and time it
@@ -312,10 +314,13 @@ pub(crate) struct VerifyArgs {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 The database must not exist: it is created, with the encoding, locale, settings and privileges of the one that was backed up.
+With --swap it must exist: the backup is proven, the live database backed up, the restore made beside it and compared with what was backed
+up; then the two change names, in one transaction, and `rollback` changes them back. Until then the live database is not touched.
 
 Examples:
   backproof restore latest --name app --to postgres://admin@db.example.com/app_restored --dry-run
   backproof restore 20261120T02 --to postgres:///app_restored --no-owner
+  backproof restore latest --name app --swap --to postgres://admin@db.example.com/app
   backproof restore latest --to-directory ./restored")]
 pub(crate) struct RestoreArgs {
     /// An id, the start of one, or `latest`
@@ -323,6 +328,27 @@ pub(crate) struct RestoreArgs {
     /// The new database
     #[arg(long, value_name = "URL", required_unless_present = "to_directory")]
     pub(crate) to: Option<String>,
+    /// Restore in place of the live database that --to names
+    #[arg(long, requires = "to")]
+    pub(crate) swap: bool,
+    /// With --swap: how deeply the backup is proven first: intact, readable, restorable or identical [default: readable]
+    #[arg(long, value_name = "LEVEL", requires = "swap")]
+    pub(crate) level: Option<String>,
+    /// With --swap: go on although replication slots and subscriptions stay with the old database
+    #[arg(long, requires = "swap")]
+    pub(crate) ignore_slots: bool,
+    /// With --swap: drop the old database afterwards; there is no way back then but the safety backup
+    #[arg(long, requires = "swap")]
+    pub(crate) drop_old: bool,
+    /// With --swap: leave out of the safety backup what the login cannot read
+    #[arg(long, requires = "swap")]
+    pub(crate) skip_unreadable: bool,
+    /// With --swap: do not encrypt the safety backup
+    #[arg(long, requires = "swap")]
+    pub(crate) no_encryption: bool,
+    /// Do not ask (also: FORCE=true)
+    #[arg(long, requires = "swap")]
+    pub(crate) yes: bool,
     /// Write each part to a file in this folder instead; the folder must not exist or be empty
     #[arg(long, value_name = "DIR", conflicts_with = "to")]
     pub(crate) to_directory: Option<PathBuf>,
@@ -425,4 +451,31 @@ pub(crate) struct DiffArgs {
     /// The backups were sealed to a passphrase (asked for, or from --passphrase-file)
     #[arg(long)]
     pub(crate) passphrase: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Changes the names back: the database that was live before the last `restore --swap` is live again, and the restored one is kept under a
+dated name. Refused when rows were written since, unless you say that they may go.
+
+Examples:
+  backproof rollback --to postgres://admin@db.example.com/app --dry-run
+  backproof rollback --to postgres://admin@db.example.com/app
+  backproof rollback --to postgres://admin@db.example.com/app --drop-old      # keep what was restored, for good")]
+pub(crate) struct RollbackArgs {
+    /// The live database
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: String,
+    /// Go back although rows were written since; they stay in the database that is put aside
+    #[arg(long)]
+    pub(crate) lose_newer_data: bool,
+    /// Do not go back: drop the databases that swaps and rollbacks put aside
+    #[arg(long, conflicts_with = "lose_newer_data")]
+    pub(crate) drop_old: bool,
+    /// Show what would be done, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask (also: FORCE=true)
+    #[arg(long)]
+    pub(crate) yes: bool,
 }

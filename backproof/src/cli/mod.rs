@@ -14,8 +14,10 @@ mod output;
 mod progress;
 mod prompt;
 mod restore;
+mod rollback;
 mod show;
 mod signals;
+mod swap;
 mod verify;
 
 use crate::config::Settings;
@@ -119,6 +121,7 @@ async fn command(context: &Context, command: &Command) -> Result<u8> {
             Command::Cat(args) => cat::run(context, args).await,
             Command::Verify(args) => verify::run(context, args).await,
             Command::Restore(args) => restore::run(context, args).await,
+            Command::Rollback(args) => rollback::run(context, args).await,
             Command::Diff(args) => diff::run(context, args).await,
             Command::Drill(args) => drill::run(context, args).await,
             Command::Config => config::run(context),
