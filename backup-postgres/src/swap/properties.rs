@@ -65,14 +65,7 @@ impl Properties {
                     grantable: row.get(3),
                 })
                 .collect(),
-            settings: settings
-                .iter()
-                .map(|row| {
-                    let mut values: Vec<String> = row.get(1);
-                    values.sort();
-                    (row.get(0), values)
-                })
-                .collect(),
+            settings: settings.iter().map(|row| (row.get(0), row.get(1))).collect(),
             labels: labels.iter().map(|row| (row.get(0), row.get(1))).collect(),
             made_with: ["encoding", "collate", "ctype", "tablespace"].map(|column| row.get(column)),
         })

@@ -73,6 +73,12 @@ impl Rollback {
         Rollback { live, maintenance: None, lose_newer: false, at: Timestamp::now() }
     }
 
+    /// The time that dates the names; now by default.
+    pub fn at(mut self, at: Timestamp) -> Self {
+        self.at = at;
+        self
+    }
+
     /// The database to connect to for renaming the others; otherwise `postgres`, or `template1`.
     pub fn maintenance_database(mut self, name: impl Into<String>) -> Self {
         self.maintenance = Some(name.into());
