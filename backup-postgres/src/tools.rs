@@ -120,6 +120,11 @@ struct Folder {
 }
 
 impl Tools {
+    /// The folder that they are all in.
+    pub fn folder(&self) -> &Path {
+        self.pg_dump.path.parent().unwrap_or(Path::new("/"))
+    }
+
     /// Finds the programs for dumping from a server of this version: an explicit folder (or `PG_BINDIR`), or whatever [`Installed::find`] finds.
     pub async fn find(server: Version, explicit: Option<&Path>, env: &Env) -> Result<Self> {
         Installed::find(explicit, env).await.for_server(server)

@@ -26,12 +26,12 @@ const AS_WRITTEN: [&str; 13] = [
 ];
 
 /// Names objects with what an inventory knows of tables.
-pub(super) struct Describer<'a> {
+pub(crate) struct Describer<'a> {
     relations: HashSet<(Option<&'a Name>, &'a [u8])>,
 }
 
 impl<'a> Describer<'a> {
-    pub(super) fn new(inventories: [&'a Inventory; 2]) -> Self {
+    pub(crate) fn new(inventories: [&'a Inventory; 2]) -> Self {
         let relations = ["TABLE", "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE"];
         let objects = inventories.into_iter().flat_map(|inventory| &inventory.objects);
         let relations = objects.filter(|object| relations.contains(&object.kind.as_str()));
@@ -39,7 +39,7 @@ impl<'a> Describer<'a> {
     }
 
     /// An object, exactly and for people.
-    pub(super) fn describe(&self, object: &ObjectRecord) -> String {
+    pub(crate) fn describe(&self, object: &ObjectRecord) -> String {
         let (schema, name) = (object.schema.as_ref(), &object.name);
         let qualified = |name: &str| match schema {
             Some(schema) => format!("{}.{name}", schema.quoted()),

@@ -11,7 +11,7 @@
 
 pub mod compare;
 mod copy;
-mod describe;
+pub(crate) mod describe;
 mod digester;
 pub mod extras;
 mod lines;
