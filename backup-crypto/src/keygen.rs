@@ -2,11 +2,12 @@
 
 use crate::age_key_file;
 use crate::error::codes::{INVALID_IDENTITY, INVALID_RECIPIENT, INVALID_SIGNING_KEY};
-use crate::ssh_signer::allowed_signers_line;
+use crate::ssh_signer::{HOST_KINDS, allowed_signers_line};
 use age::armor::{ArmoredWriter, Format};
 use age::{scrypt, x25519};
 use backup_core::error::codes::{ALREADY_EXISTS, IO};
 use backup_core::error::io_error;
+use backup_core::signature::DocumentKind;
 use backup_core::{Error, Result};
 use jiff::Timestamp;
 use rand::rngs::OsRng;
@@ -18,6 +19,25 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
+
+/// What a signing key is for: what readers are to trust it with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Purpose {
+    /// A host that backs up: manifests and evidence.
+    #[default]
+    Backup,
+    /// A host that verifies and drills: proofs and evidence.
+    Proof,
+}
+
+impl Purpose {
+    fn kinds(self) -> [DocumentKind; 2] {
+        match self {
+            Purpose::Backup => HOST_KINDS,
+            Purpose::Proof => [DocumentKind::Proof, DocumentKind::Evidence],
+        }
+    }
+}
 
 /// A fresh age identity and its recipient.
 pub struct AgeKey(x25519::Identity);
@@ -127,10 +147,10 @@ impl SigningKey {
         self.0.fingerprint(HashAlg::Sha256).to_string()
     }
 
-    /// The line for readers' `trusted_signers`: this key, for manifests and evidence alone, so that whoever steals it can
+    /// The line for readers' `trusted_signers`: this key, for what `purpose` writes and nothing else, so that whoever steals it can
     /// neither delete nor release nor erase.
-    pub fn allowed_signers_line(&self, principal: &str) -> Result<String> {
-        allowed_signers_line(self.0.public_key(), principal)
+    pub fn allowed_signers_line(&self, principal: &str, purpose: Purpose) -> Result<String> {
+        allowed_signers_line(self.0.public_key(), principal, &purpose.kinds())
     }
 }
 

@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// A private key file is a few kilobytes.
 const MAX_FILE: u64 = 1 << 20;
 /// What `keygen --signing` trusts a backup host's key with.
-const HOST_KINDS: [DocumentKind; 2] = [DocumentKind::Manifest, DocumentKind::Evidence];
+pub(crate) const HOST_KINDS: [DocumentKind; 2] = [DocumentKind::Manifest, DocumentKind::Evidence];
 
 /// Signs documents with an OpenSSH private key: ed25519, or ECDSA on P-256, or RSA of 2048 bits and more.
 #[derive(Clone)]
@@ -95,7 +95,7 @@ impl SshSigner {
 
     /// The line for readers' `trusted_signers`: this key, for manifests and evidence alone.
     pub fn allowed_signers_line(&self, principal: &str) -> Result<String> {
-        allowed_signers_line(self.0.public_key(), principal)
+        allowed_signers_line(self.0.public_key(), principal, &HOST_KINDS)
     }
 
     fn signature(&self, kind: DocumentKind, message: &[u8]) -> ssh_key::Result<SshSig> {
@@ -155,13 +155,13 @@ pub(crate) fn strong_enough(key: &PublicKey) -> Result<(), String> {
     }
 }
 
-pub(crate) fn allowed_signers_line(key: &PublicKey, principal: &str) -> Result<String> {
+pub(crate) fn allowed_signers_line(key: &PublicKey, principal: &str, kinds: &[DocumentKind]) -> Result<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '@' | '.' | '-' | '_' | '+' | ':' | '/');
     if principal.is_empty() || !principal.chars().all(plain) {
         return Err(invalid(format!("{principal:?} cannot name a signer"))
             .with_hint("use letters, digits and @ . - _ + : /, for example backups@db1.example.com"));
     }
-    let namespaces = HOST_KINDS.map(DocumentKind::namespace).join(",");
+    let namespaces = kinds.iter().map(|kind| kind.namespace()).collect::<Vec<_>>().join(",");
     let key = key.to_openssh().map_err(|error| invalid("write the public key").with_source(error.to_string()))?;
     Ok(format!("{principal} namespaces=\"{namespaces}\" {key}"))
 }

@@ -4,7 +4,7 @@ mod support;
 
 use backup_core::error::codes::ALREADY_EXISTS;
 use backup_crypto::error::codes::{INVALID_PAPER_KEY, INVALID_SIGNING_KEY};
-use backup_crypto::keygen::{AgeKey, SigningKey, write_private, write_public};
+use backup_crypto::keygen::{AgeKey, Purpose, SigningKey, write_private, write_public};
 use backup_crypto::{Identities, paper};
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
@@ -66,10 +66,15 @@ fn a_signing_key_is_one_for_ssh_keygen() {
     assert!(public.starts_with("ssh-ed25519 ") && public.ends_with(" backups@db1\n"), "{public}");
     let listed = String::from_utf8(ok(run("ssh-keygen", "openssh-client", &["-lf", text(&path)], b""))).unwrap();
     assert!(listed.contains(&key.fingerprint()), "{listed}");
-    let line = key.allowed_signers_line("backups@db1").unwrap();
+    let line = key.allowed_signers_line("backups@db1", Purpose::Backup).unwrap();
     assert_eq!(line, format!("backups@db1 namespaces=\"backproof-manifest,backproof-evidence\" {}", public.trim_end()));
+    let line = key.allowed_signers_line("drills", Purpose::Proof).unwrap();
+    assert!(line.starts_with("drills namespaces=\"backproof-proof,backproof-evidence\" "), "{line}");
     for principal in ["", "two words", "quo\"te", "a,b", "*"] {
-        assert!(key.allowed_signers_line(principal).unwrap_err().is(&INVALID_SIGNING_KEY), "{principal:?}");
+        assert!(
+            key.allowed_signers_line(principal, Purpose::Backup).unwrap_err().is(&INVALID_SIGNING_KEY),
+            "{principal:?}"
+        );
     }
     assert!(SigningKey::generate("two\nlines").is_err());
 

@@ -89,7 +89,7 @@ fn refused(list: &TrustedSigners, kind: DocumentKind, message: &[u8], signature:
 async fn what_is_refused() {
     let (key, other) = (SigningKey::generate("").unwrap(), SigningKey::generate("").unwrap());
     let signature = signer(&key).sign(MANIFEST, MESSAGE).await.unwrap();
-    let list = trusted(&key.allowed_signers_line("host").unwrap());
+    let list = trusted(&key.allowed_signers_line("host", backup_crypto::keygen::Purpose::Backup).unwrap());
     list.check(MANIFEST, MESSAGE, &signature, now()).unwrap();
 
     let mut altered = MESSAGE.to_vec();
@@ -103,7 +103,7 @@ async fn what_is_refused() {
         &signature,
         "is for \"backproof-manifest\" where backproof-evidence",
     );
-    let others = trusted(&other.allowed_signers_line("host").unwrap());
+    let others = trusted(&other.allowed_signers_line("host", backup_crypto::keygen::Purpose::Backup).unwrap());
     refused(&others, MANIFEST, MESSAGE, &signature, "not among the trusted signers");
     // The host's key is trusted for manifests and evidence, and for nothing that deletes.
     for kind in [DocumentKind::Tombstone, DocumentKind::Release, DocumentKind::Erasure, DocumentKind::Keys] {

@@ -29,12 +29,22 @@ pub mod codes {
         ARCHIVE_UNSUPPORTED = "archive_unsupported", permanent, "make the dump with pg_dump 12 to 18, custom format, without compression (-Fc -Z0), or install a newer backproof";
         /// pg_dump failed, or its archive is not complete.
         DUMP_FAILED = "dump_failed", permanent, "nothing was published; see pg_dump's message, and the server's log";
+        /// The backup has no rows of a table of this name.
+        TABLE_NOT_FOUND = "table_not_found", permanent, "write it as schema.table, in double quotes where PostgreSQL needs them; only tables with rows of their own have any";
+        /// It is not known what the dump of a backup holds: nothing was noted when it was made.
+        CONTENTS_UNAVAILABLE = "contents_unavailable", permanent, "use a backup that was made by a version of backproof that knows its PostgreSQL";
+        /// Values of a table cannot be written in the format that was asked for.
+        FORMAT_UNSUPPORTED = "format_unsupported", permanent, "ask for csv or copy: both give the bytes as they are";
         /// A table was locked by someone else for longer than the lock timeout.
         LOCK_TIMEOUT = "lock_timeout", transient, "find who holds the lock (pg_locks, pg_stat_activity), back up at another time, or raise the lock timeout";
         /// The database to restore into exists already.
         DATABASE_EXISTS = "database_exists", permanent, "nothing was changed; choose a name that does not exist yet";
         /// The restore cannot be done as asked; nothing was changed.
         RESTORE_REFUSED = "restore_refused", permanent, "remove each obstacle as it says; --dry-run shows them again";
+        /// The scratch cluster could not be started.
+        SCRATCH_FAILED = "scratch_failed", permanent, "see the server's own words; --scratch-dir chooses the disk, --scratch another server";
+        /// The scratch cluster ended, or broke its connections, in the middle of a drill.
+        SCRATCH_LOST = "scratch_lost", transient, "see the server's own words, and whether the machine ran out of memory; then run it again";
         /// pg_restore or a statement of the restore failed.
         RESTORE_FAILED = "restore_failed", permanent, "see the messages; the restored database was removed unless the message says that it is left";
         /// A swap cannot be done as asked; nothing was changed.

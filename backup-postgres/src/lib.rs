@@ -9,13 +9,16 @@
 //! - roles and tablespaces: [`globals()`];
 //! - all SQL that asks the catalogs: `queries` and the files of `sql/`;
 //! - pg_dump's archive format: [`archive`]; backing up: [`dump`]; restoring: [`restore`], in place of a live database: [`swap`]; checking what is read: [`prover`];
+//! - a cluster to try restores in, and the cage that it runs in: [`scratch`];
 //! - what a user expects of a restored database: [`assertions`];
 //! - what a dump holds, noted and compared: [`inventory`];
+//! - the rows of one table, without a server: [`rows`]; two backups, or a backup and a database, side by side: [`mod@diff`];
 //! - every error code of this crate: [`error::codes`].
 
 pub mod archive;
 pub mod assertions;
 pub mod connection;
+pub mod diff;
 pub mod dump;
 pub mod error;
 pub mod globals;
@@ -25,6 +28,8 @@ pub mod preflight;
 pub mod prover;
 mod queries;
 pub mod restore;
+pub mod rows;
+pub mod scratch;
 pub mod server;
 pub mod settings;
 pub mod swap;
@@ -39,6 +44,8 @@ pub use globals::globals;
 pub use preflight::{Preflight, PreflightOptions, Prepared, prepare};
 pub use prover::PgProver;
 pub use restore::PgRestore;
+pub use rows::{TableRows, table_rows};
+pub use scratch::{Scratch, ScratchOptions};
 pub use server::ServerFacts;
 pub use settings::SessionSettings;
 pub use tools::Tools;

@@ -120,6 +120,11 @@ struct Folder {
 }
 
 impl Tools {
+    /// The folder that they are all in.
+    pub fn folder(&self) -> &Path {
+        self.pg_dump.path.parent().unwrap_or(Path::new("/"))
+    }
+
     /// Finds the programs for dumping from a server of this version: an explicit folder (or `PG_BINDIR`), or whatever [`Installed::find`] finds.
     pub async fn find(server: Version, explicit: Option<&Path>, env: &Env) -> Result<Self> {
         Installed::find(explicit, env).await.for_server(server)
@@ -180,6 +185,34 @@ impl Installed {
         self.choose(archive.major, archive.major.max(server.major), &purpose)
     }
 
+    /// The programs to run a scratch cluster with: those of a server of this version, or else of a newer one, that are as new as the `pg_dump` that
+    /// made the archive; beside them are `initdb` and `postgres`.
+    ///
+    /// # Errors
+    /// `tools_not_found`, with what was seen, what is needed, and how to install it.
+    pub fn for_scratch(&self, archive: Version, server: Version) -> Result<Tools> {
+        let least = archive.major.max(server.major);
+        let servers = Installed {
+            folders: self.folders.iter().filter(|folder| folder.has_server()).cloned().collect(),
+            ..self.clone()
+        };
+        let purpose = format!("to restore an archive made by pg_dump {archive} into a scratch cluster");
+        servers.choose(least, least, &purpose).map_err(|_| {
+            let seen: Vec<String> = self.folders.iter().map(|folder| {
+                let without = if folder.has_server() { "" } else { ", without a server" };
+                format!("{}{without}", folder.describe())
+            }).collect();
+            let seen = if seen.is_empty() { "nothing was found".to_owned() } else { format!("found: {}", seen.join("; ")) };
+            Error::new(
+                &TOOLS_NOT_FOUND,
+                format!("PostgreSQL's server of version {least} or newer (initdb and postgres, with pg_dump and pg_restore beside them) is needed {purpose}; {seen}"),
+            )
+            .with_hint(format!(
+                "install it (Debian and Ubuntu: apt-get install postgresql-{least}, if need be from apt.postgresql.org; macOS: brew install postgresql@{least}), name its folder with PG_BINDIR, or give a server with --scratch URL"
+            ))
+        })
+    }
+
     /// The set of the preferred major version; or else the lowest newer one; or else the highest older one that is not below the least.
     fn choose(&self, least: u32, preferred: u32, purpose: &str) -> Result<Tools> {
         let complete = self.folders.iter().filter_map(Folder::tools);
@@ -233,6 +266,10 @@ impl Folder {
             .iter()
             .all(|tool| tool.version == tools.pg_dump.version);
         same.then_some(tools)
+    }
+
+    fn has_server(&self) -> bool {
+        ["initdb", "postgres"].iter().all(|program| self.path.join(program).is_file())
     }
 
     fn describe(&self) -> String {

@@ -60,6 +60,7 @@ pub(super) fn options(args: &ScratchArgs) -> ProofOptions {
         scratch_dir: args.scratch_dir.clone(),
         accept: args.accept.clone(),
         low_priority: args.low_priority,
+        assertions: Vec::new(),
     }
 }
 

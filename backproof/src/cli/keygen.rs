@@ -1,10 +1,10 @@
 //! `backproof keygen`: an age identity, or an SSH signing key.
 
 use super::Context;
-use super::args::KeygenArgs;
+use super::args::{KeygenArgs, PurposeArg};
 use backup_core::error::{codes, io_error};
 use backup_core::{Error, Result};
-use backup_crypto::keygen::{AgeKey, SigningKey, write_private, write_public};
+use backup_crypto::keygen::{AgeKey, Purpose, SigningKey, write_private, write_public};
 use backup_crypto::paper;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
@@ -79,13 +79,17 @@ fn signing(context: &Context, args: &KeygenArgs) -> Result<u8> {
         return Err(Error::new(&codes::ALREADY_EXISTS, format!("{} exists already", public.display()))
             .with_hint("nothing was written; choose another name"));
     }
+    let (purpose, host) = match args.purpose {
+        PurposeArg::Backup => (Purpose::Backup, "makes backups"),
+        PurposeArg::Proof => (Purpose::Proof, "verifies and drills"),
+    };
     let key = SigningKey::generate(&args.principal)?;
     let private = if args.passphrase {
         key.protected_private_file(&context.settings.new_passphrase(context.prompt.clone())?)?
     } else {
         key.private_file()?
     };
-    let line = key.allowed_signers_line(&args.principal)?;
+    let line = key.allowed_signers_line(&args.principal, purpose)?;
     write_private(&args.output, private.expose_secret().as_bytes())?;
     write_public(&public, key.public_file()?.as_bytes())?;
     let file = args.output.display().to_string();
@@ -97,7 +101,7 @@ fn signing(context: &Context, args: &KeygenArgs) -> Result<u8> {
     });
     context.output.result("keygen", body, || {
         format!(
-            "signing key: {file} (secret: it stays on the host that makes backups)\n\
+            "signing key: {file} (secret: it stays on the host that {host})\n\
              fingerprint: {}\n\
              Readers trust it by this line in the file that `trusted_signers` names:\n{}",
             key.fingerprint(),

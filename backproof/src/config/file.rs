@@ -1,5 +1,6 @@
 //! `backproof.toml`: what may stand in it. Unknown keys are errors, with the line.
 
+use backup_postgres::assertions::Assertion;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -19,6 +20,9 @@ pub(crate) struct ConfigFile {
     pub(crate) postgres: PostgresSection,
     #[serde(default)]
     pub(crate) series: BTreeMap<String, SeriesSection>,
+    /// What must hold of every restored database.
+    #[serde(default)]
+    pub(crate) assertions: Vec<Assertion>,
 }
 
 /// `[repository]`: where backups are, and the keys.
@@ -112,6 +116,9 @@ pub(crate) struct SeriesSection {
     pub(crate) database: Option<String>,
     pub(crate) label: Option<String>,
     pub(crate) skip_unreadable: Option<bool>,
+    /// What must hold of this one, besides.
+    #[serde(default)]
+    pub(crate) assertions: Vec<Assertion>,
 }
 
 /// A string, or a list of them.

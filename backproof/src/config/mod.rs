@@ -127,6 +127,11 @@ impl Settings {
         Resolver { env, path, shown: Vec::new() }.resolve(overrides, file)
     }
 
+    /// Whether FORCE=true says yes to what replaces live data.
+    pub fn force(&self) -> bool {
+        self.env.get("FORCE").is_some_and(|text| matches!(text, "true" | "1" | "yes"))
+    }
+
     /// What `latest` is chosen from, and `verify` looks at.
     pub fn filter(&self) -> Filter {
         Filter { series: self.series.clone(), label: self.label.clone(), before: None }
@@ -304,7 +309,8 @@ impl Resolver {
         let level = self.file_only("verify.level", file.verify.level);
         let max_age = self.file_only("verify.max_age", file.verify.max_age);
         let min_size = self.file_only("verify.min_size", file.verify.min_size);
-        let proof = self.proof(&file.drill);
+        let mut proof = self.proof(&file.drill);
+        proof.assertions = self.assertions(file.assertions, own.assertions)?;
         let rto = self.file_only("drill.rto", file.drill.rto);
         let rpo = self.file_only("drill.rpo", file.drill.rpo);
         let pg_bindir = self.pick("postgres.bindir", flags.pg_bindir.clone(), &["PG_BINDIR"], file.postgres.bindir);

@@ -2,8 +2,10 @@
 
 use super::file::{DrillSection, OneOrMore};
 use super::{Resolver, Settings};
-use backup_core::Result;
+use crate::error::codes;
+use backup_core::{Error, Result};
 use backup_postgres::PgProver;
+use backup_postgres::assertions::{Assertion, validate};
 use secrecy::SecretString;
 use std::path::PathBuf;
 
@@ -18,6 +20,8 @@ pub struct ProofOptions {
     pub accept: Vec<String>,
     /// Work with low priority.
     pub low_priority: bool,
+    /// What must hold of a restored database.
+    pub assertions: Vec<Assertion>,
 }
 
 impl Resolver {
@@ -34,7 +38,21 @@ impl Resolver {
             scratch_dir: scratch_dir.map(PathBuf::from),
             accept,
             low_priority: self.file_only("drill.low_priority", section.low_priority).unwrap_or(false),
+            assertions: Vec::new(),
         }
+    }
+
+    /// Those of every database, and those of this series.
+    pub(super) fn assertions(&mut self, all: Vec<Assertion>, own: Vec<Assertion>) -> Result<Vec<Assertion>> {
+        let assertions = [all, own].concat();
+        validate(&assertions)
+            .map_err(|error| Error::new(&codes::INVALID_CONFIGURATION, "[[assertions]]").with_source(error))?;
+        if !assertions.is_empty() {
+            let names: Vec<&str> = assertions.iter().map(|assertion| assertion.name.as_str()).collect();
+            let origin = self.file_origin();
+            self.show("assertions", names.join(", "), origin);
+        }
+        Ok(assertions)
     }
 }
 

@@ -47,7 +47,10 @@ impl PartStream {
     /// Leaves out the first `skip` bytes and what follows the next `take`. The end before them is an error.
     pub(crate) fn slice(self, skip: u64, take: u64) -> PartStream {
         let cut = futures::stream::try_unfold((self, skip, take), |(mut stream, mut skip, take)| async move {
-            while take > 0 {
+            if take == 0 {
+                return Ok(None);
+            }
+            loop {
                 let Some(mut piece) = stream.next().await? else {
                     return Err(Error::new(&codes::PART_INVALID, format!("the part ends {take} bytes early")));
                 };
@@ -62,7 +65,6 @@ impl PartStream {
                 let left = take - piece.len() as u64;
                 return Ok(Some((piece, (stream, 0, left))));
             }
-            Ok(None)
         });
         PartStream::new(cut)
     }

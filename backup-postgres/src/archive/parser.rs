@@ -82,6 +82,13 @@ impl<V: Visitor> Parser<V> {
         }
     }
 
+    /// A parser that begins at the block of this entry, at this position of an archive whose table of contents was read before. It is
+    /// finished after exactly this block.
+    pub fn at_block(visitor: V, id: i32, position: u64) -> Self {
+        let expected = VecDeque::from([id]);
+        Parser { step: Step::BlockStart, position, expected, ..Self::new(visitor) }
+    }
+
     /// The visitor.
     pub fn visitor(&self) -> &V {
         &self.visitor
@@ -162,6 +169,7 @@ impl<V: Visitor> Parser<V> {
                     self.step = if left == 0 { Step::ChunkLength } else { Step::Chunk(left) };
                 }
                 Step::ChunkLength => {
+                    self.whole_chunks(&mut bytes)?;
                     let Some(length) = self.int(&mut bytes)? else { return Ok(()) };
                     match u32::try_from(length) {
                         Ok(0) => self.chunks_end()?,

@@ -154,6 +154,24 @@ impl Connection {
         Ok(connection)
     }
 
+    /// A server of our own, by its socket's folder; nothing of the environment has a say.
+    pub(crate) fn on_socket(folder: &Path, user: &str, database: &str) -> Result<Self> {
+        let pairs = [
+            ("host", folder.to_string_lossy().into_owned()),
+            ("user", user.to_owned()),
+            ("dbname", database.to_owned()),
+        ];
+        Self::resolve(Some(&string::write_key_values(pairs)), &Env::default())
+    }
+
+    /// The same server and database for another role, who needs no password.
+    pub(crate) fn with_user(&self, name: impl Into<String>) -> Self {
+        let mut other = self.clone();
+        other.user = name.into();
+        other.password = None;
+        other
+    }
+
     fn understand(settings: &Settings, env: &Env, origin: &str) -> Result<Self> {
         let user = match settings.get("user").or_else(|| env.login()) {
             Some(user) => user.to_owned(),

@@ -11,7 +11,7 @@ mod parts;
 
 use crate::connection::{Connection, Env, Session};
 use crate::error::codes::CONNECTION_LOST;
-use crate::inventory::Extras;
+use crate::inventory::{Digester, Extras, Recorded};
 use crate::preflight::{Preflight, PreflightOptions, Prepared, preflight, prepare};
 use crate::queries;
 use crate::server::{ServerFacts, query_error};
@@ -33,6 +33,9 @@ use tokio_postgres::error::SqlState;
 
 /// How long pg_dump waits for a table's lock, unless told otherwise.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Bytes that are read at once of a dump that nobody keeps.
+const READ_AT_ONCE: usize = 1 << 20;
 
 /// A database that is backed up with pg_dump. Kind `postgresql-dump`; parts `globals` (roles and tablespaces, SQL) and `dump` (pg_dump's
 /// custom format, uncompressed inside).
@@ -158,15 +161,23 @@ impl PgDump {
         }));
         left_out
     }
-}
 
-#[async_trait]
-impl Source for PgDump {
-    fn kind(&self) -> &str {
-        crate::KIND
+    /// Reads the whole database as a backup would, and keeps nothing but what the digester notes of it, and what was left out.
+    pub async fn inventory(&self, digester: Digester, monitor: Arc<dyn Monitor>) -> Result<(Recorded, Vec<LeftOut>)> {
+        let Started { mut archive, left_out, .. } = self.clone().globals(false).start(digester, monitor).await?;
+        let mut buf = Vec::with_capacity(READ_AT_ONCE);
+        loop {
+            buf.clear();
+            archive.fill(&mut buf).await?;
+            if buf.len() < buf.capacity() {
+                break;
+            }
+        }
+        Ok((archive.conclude().await?.recorded, left_out))
     }
 
-    async fn open(&self, monitor: Arc<dyn Monitor>) -> Result<Box<dyn Snapshot>> {
+    /// The recipe of a dump, up to pg_dump's start.
+    async fn start(&self, digester: Digester, monitor: Arc<dyn Monitor>) -> Result<Started> {
         let step = |doing: &str| monitor.event(Event::Step { doing: doing.to_owned() });
         let warn = |message: String| monitor.event(Event::Warning { message });
         self.connection.warnings().iter().cloned().for_each(warn);
@@ -175,11 +186,11 @@ impl Source for PgDump {
         let tools = Tools::find(prepared.facts.version, self.tools.as_deref(), &self.env).await?;
         tools.warning.iter().cloned().for_each(warn);
 
-        let mut parts: VecDeque<Box<dyn PartReader>> = VecDeque::new();
+        let mut globals = None;
         if self.globals {
             step("read roles and tablespaces");
             let script = crate::globals::globals(&tools, &prepared.connection, self.role_passwords, &*monitor).await?;
-            parts.push_back(Box::new(Script::new("globals", script)));
+            globals = Some(Script::new("globals", script));
         }
 
         step("take the snapshot");
@@ -201,11 +212,33 @@ impl Source for PgDump {
         let left_out = self.left_out(&preflight);
         let about = About::new(&facts, &prepared);
         let session = held.exported.map(|_| prepared.session);
-        let archive = Archive::start(command, about, extras, facts.size, session, monitor)?;
+        let archive = Archive::start(command, about, extras, digester, facts.size, session, monitor)?;
+        Ok(Started { info, globals, archive, left_out })
+    }
+}
+
+#[async_trait]
+impl Source for PgDump {
+    fn kind(&self) -> &str {
+        crate::KIND
+    }
+
+    async fn open(&self, monitor: Arc<dyn Monitor>) -> Result<Box<dyn Snapshot>> {
+        let Started { info, globals, archive, left_out } = self.start(Digester::new(), monitor).await?;
         let unavailable = archive.unavailable();
+        let mut parts: VecDeque<Box<dyn PartReader>> = VecDeque::new();
+        parts.extend(globals.map(|script| Box::new(script) as Box<dyn PartReader>));
         parts.push_back(Box::new(archive));
         Ok(Box::new(DumpSnapshot { info, parts, left_out, unavailable }))
     }
+}
+
+/// A dump that runs.
+struct Started {
+    info: SourceInfo,
+    globals: Option<Script>,
+    archive: Archive,
+    left_out: Vec<LeftOut>,
 }
 
 /// A snapshot that our own transaction holds.

@@ -4,7 +4,7 @@ use super::About;
 use crate::archive::Survey;
 use crate::connection::Session;
 use crate::error::codes::{DUMP_FAILED, LOCK_TIMEOUT};
-use crate::inventory::{ArchiveTap, Extras, Recorded};
+use crate::inventory::{ArchiveTap, Digester, Extras, Recorded};
 use async_trait::async_trait;
 use backup_core::command::{CommandStream, Ended};
 use backup_core::error::codes::SOURCE_FAILED;
@@ -29,6 +29,13 @@ pub(super) struct Archive {
     /// Holds the exported snapshot until pg_dump has it.
     session: Option<Session>,
     monitor: Arc<dyn Monitor>,
+}
+
+/// What is known when pg_dump ended well.
+pub(super) struct Concluded {
+    about: About,
+    survey: Option<Survey>,
+    pub(super) recorded: Recorded,
 }
 
 /// The line of `contents` about the archive.
@@ -67,15 +74,42 @@ impl Archive {
         command: Command,
         about: About,
         extras: Extras,
+        digester: Digester,
         size: u64,
         session: Option<Session>,
         monitor: Arc<dyn Monitor>,
     ) -> Result<Self> {
-        let observer = Arc::new(Mutex::new(ArchiveTap::default()));
+        let observer = Arc::new(Mutex::new(ArchiveTap::new(digester)));
         let tap = observer.clone();
         let tap = move |bytes: &[u8]| tap.lock().unwrap_or_else(PoisonError::into_inner).feed(bytes);
         let stream = CommandStream::spawn(command, Some(Box::new(tap)))?;
         Ok(Archive { stream, observer, about, extras, unavailable: Arc::default(), size, session, monitor })
+    }
+
+    /// Checks that all went well, after the end, and gives what was noted.
+    pub(super) async fn conclude(self) -> Result<Concluded> {
+        let Archive { stream, observer, about, extras, unavailable, monitor, .. } = self;
+        let ended = stream.finish().await?;
+        if !ended.success() {
+            return Err(failure(&ended));
+        }
+        for line in ended.stderr.lines().filter_map(|line| line.strip_prefix("pg_dump: warning: ")) {
+            monitor.event(Event::Warning { message: format!("pg_dump: {line}") });
+        }
+        let observer = std::mem::take(&mut *observer.lock().unwrap_or_else(PoisonError::into_inner));
+        let (survey, mut recorded) = observer.finish().map_err(|error| {
+            Error::new(&DUMP_FAILED, "pg_dump ended well, but its archive is not complete").with_source(error)
+        })?;
+        match &mut recorded {
+            Recorded::Available(inventory) => inventory.extras = Some(extras),
+            Recorded::Unavailable { reason } => {
+                let message =
+                    "what the dump holds could not be noted, so that no restore of it can be compared with it";
+                monitor.event(Event::Warning { message: format!("{message}: {reason}") });
+                let _ = unavailable.set(reason.clone());
+            }
+        }
+        Ok(Concluded { about, survey, recorded })
     }
 
     /// Where it will be said why there is no inventory.
@@ -108,35 +142,11 @@ impl PartReader for Archive {
     }
 
     async fn finish(self: Box<Self>, contents: &mut ContentsWriter) -> Result<()> {
-        let Archive { stream, observer, about, extras, unavailable, monitor, .. } = *self;
-        let ended = stream.finish().await?;
-        if !ended.success() {
-            return Err(failure(&ended));
-        }
-        for line in ended.stderr.lines().filter_map(|line| line.strip_prefix("pg_dump: warning: ")) {
-            monitor.event(Event::Warning { message: format!("pg_dump: {line}") });
-        }
-        let observer = std::mem::take(&mut *observer.lock().unwrap_or_else(PoisonError::into_inner));
-        let (survey, recorded) = observer.finish().map_err(|error| {
-            Error::new(&DUMP_FAILED, "pg_dump ended well, but its archive is not complete").with_source(error)
-        })?;
+        let Concluded { about, survey, recorded } = self.conclude().await?;
         contents.line(&about).await?;
         if let Some(survey) = survey {
             contents.line(&Counted::from(survey)).await?;
         }
-        let recorded = match recorded {
-            Recorded::Available(mut inventory) => {
-                inventory.extras = Some(extras);
-                Recorded::Available(inventory)
-            }
-            Recorded::Unavailable { reason } => {
-                monitor.event(Event::Warning {
-                    message: format!("what the dump holds could not be noted, so that no restore of it can be compared with it: {reason}"),
-                });
-                let _ = unavailable.set(reason.clone());
-                Recorded::Unavailable { reason }
-            }
-        };
         recorded.write(contents).await
     }
 }

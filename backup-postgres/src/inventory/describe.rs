@@ -26,12 +26,12 @@ const AS_WRITTEN: [&str; 13] = [
 ];
 
 /// Names objects with what an inventory knows of tables.
-pub(super) struct Describer<'a> {
+pub(crate) struct Describer<'a> {
     relations: HashSet<(Option<&'a Name>, &'a [u8])>,
 }
 
 impl<'a> Describer<'a> {
-    pub(super) fn new(inventories: [&'a Inventory; 2]) -> Self {
+    pub(crate) fn new(inventories: [&'a Inventory; 2]) -> Self {
         let relations = ["TABLE", "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE"];
         let objects = inventories.into_iter().flat_map(|inventory| &inventory.objects);
         let relations = objects.filter(|object| relations.contains(&object.kind.as_str()));
@@ -39,7 +39,7 @@ impl<'a> Describer<'a> {
     }
 
     /// An object, exactly and for people.
-    pub(super) fn describe(&self, object: &ObjectRecord) -> String {
+    pub(crate) fn describe(&self, object: &ObjectRecord) -> String {
         let (schema, name) = (object.schema.as_ref(), &object.name);
         let qualified = |name: &str| match schema {
             Some(schema) => format!("{}.{name}", schema.quoted()),
@@ -87,7 +87,7 @@ impl<'a> Describer<'a> {
     /// The table and the rest: tags do not quote, so of several ways that of the longest known table is taken.
     fn split<'n>(&self, schema: Option<&Name>, tag: &'n [u8]) -> Option<(&'n [u8], &'n [u8])> {
         let spaces = || memchr::memchr_iter(b' ', tag).map(|at| (&tag[..at], &tag[at + 1..]));
-        let known = spaces().filter(|(table, _)| self.relations.contains(&(schema, *table))).next_back();
+        let known = spaces().rfind(|(table, _)| self.relations.contains(&(schema, *table)));
         known.or_else(|| if spaces().count() == 1 { spaces().next() } else { None })
     }
 }

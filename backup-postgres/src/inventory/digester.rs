@@ -176,6 +176,10 @@ impl Digester {
     fn object(&mut self, entry: &Entry) {
         let definition = entry.definition.as_ref().map_or_else(|| Blake3::of(b""), digest);
         let kind = entry.desc.lossy().into_owned();
+        if kind == "ENCODING" {
+            let statement = entry.definition.as_ref().and_then(Text::as_str);
+            self.inventory.encoding = statement.and_then(|statement| statement.split('\'').nth(1)).map(str::to_owned);
+        }
         let sequence =
             entry.definition.as_ref().filter(|_| kind == "SEQUENCE SET").and_then(Text::as_str).and_then(setval);
         let record = ObjectRecord {

@@ -8,6 +8,7 @@ use backup_core::digest::Blake3;
 use backup_core::error::codes::INVALID_DOCUMENT;
 use backup_core::repository::contents::ContentsWriter;
 use backup_core::repository::json;
+use backup_core::target::Restorable;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -38,6 +39,8 @@ struct Head {
     server_version: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     dump_version: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    encoding: Option<String>,
     #[serde(default)]
     tables: u64,
     #[serde(default)]
@@ -77,6 +80,7 @@ impl Inventory {
             unavailable: None,
             server_version: self.server_version.clone(),
             dump_version: self.dump_version.clone(),
+            encoding: self.encoding.clone(),
             tables: self.tables.len() as u64,
             objects: self.objects.len() as u64,
             large_objects: self.large_objects.len() as u64,
@@ -203,8 +207,16 @@ impl InventoryReader {
             return Err(invalid("does not have as many lines of an inventory as it says"));
         }
         (inventory.server_version, inventory.dump_version) = (head.server_version, head.dump_version);
+        inventory.encoding = head.encoding;
         Ok(Recorded::Available(Box::new(inventory)))
     }
+}
+
+/// Reads the inventory that a backup has in its `contents`.
+pub async fn read(backup: &dyn Restorable) -> Result<Recorded> {
+    let mut reader = InventoryReader::new();
+    backup.contents(&mut |line| reader.line(line)).await?;
+    reader.finish()
 }
 
 /// Reads the inventory from lines in memory, for tests of sources.

@@ -11,7 +11,7 @@
 
 pub mod compare;
 mod copy;
-mod describe;
+pub(crate) mod describe;
 mod digester;
 pub mod extras;
 mod lines;
@@ -22,7 +22,7 @@ pub mod rows;
 pub use compare::{Change, Comparison, Difference, Sides, compare};
 pub use digester::{ArchiveTap, Digester};
 pub use extras::Extras;
-pub use lines::{InventoryReader, read_line_by_line};
+pub use lines::{InventoryReader, read, read_line_by_line};
 pub use name::{Name, TableName};
 pub use record::{BlockPlace, Inventory, LargeObject, LargeObjects, ObjectRecord, Recorded, TableRecord};
-pub use rows::{RowKey, RowSum};
+pub use rows::{RowKey, RowSum, RowSummer};

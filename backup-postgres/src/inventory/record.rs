@@ -15,6 +15,8 @@ pub struct Inventory {
     pub server_version: Option<String>,
     /// pg_dump's version, as the archive says it.
     pub dump_version: Option<String>,
+    /// The encoding of all text and names in the dump, e.g. `UTF8`.
+    pub encoding: Option<String>,
     /// The tables whose rows are in the dump, in the order of their blocks.
     pub tables: Vec<TableRecord>,
     /// Every other entry, in the order of the archive: definitions, owners, privileges, comments, sequence values, …

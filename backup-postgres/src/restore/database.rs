@@ -66,6 +66,13 @@ impl Created {
         self.session = None;
     }
 
+    /// Removes it when it is no longer needed.
+    pub(super) async fn discard(mut self) -> Result<()> {
+        let Some(session) = self.session.take() else { return Ok(()) };
+        let name = std::mem::take(&mut self.name);
+        drop_database(&session, &name).await.map_err(|error| failed(&format!("drop database \"{name}\""), error))
+    }
+
     /// Leaves it as it is after a failure; the error says so.
     pub(super) fn keep(mut self, error: Error) -> Error {
         self.session = None;

@@ -10,6 +10,7 @@
 
 mod database;
 mod programs;
+pub(crate) mod rehearsal;
 mod server;
 mod statement;
 mod toc;
@@ -444,8 +445,16 @@ impl ArchiveHead {
     /// Reads what is left, and checks that the archive was complete.
     async fn drain(&mut self, monitor: &dyn Monitor) -> Result<()> {
         while self.next(monitor).await?.is_some() {}
-        let parser = std::mem::replace(&mut self.parser, Parser::new(Toc::default()));
-        parser.finish().map(drop)
+        self.conclude().map(drop)
+    }
+
+    /// Checks, after its end, that the archive was complete. Its table of contents is gone then, unless it is put back.
+    fn conclude(&mut self) -> Result<Toc> {
+        std::mem::replace(&mut self.parser, Parser::new(Toc::default())).finish()
+    }
+
+    fn replace(&mut self, toc: Toc) {
+        self.parser = Parser::new(toc);
     }
 }
 

@@ -53,6 +53,14 @@ impl Server {
         })
     }
 
+    pub(super) fn has_extension(&self, name: &str) -> bool {
+        self.extensions.contains_key(name)
+    }
+
+    pub(super) fn has_tablespace(&self, name: &str) -> bool {
+        self.tablespaces.contains(name)
+    }
+
     pub(super) fn has_database(&self) -> bool {
         self.exists
     }

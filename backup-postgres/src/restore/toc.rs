@@ -1,7 +1,8 @@
 //! What the table of contents of an archive asks of the server, and in which order it is restored.
 
+use super::rehearsal::Witness;
 use super::statement::{self, Statement, quote_name};
-use crate::archive::{Entry, Header, Section, Text, Visitor};
+use crate::archive::{Block, Entry, Header, Section, Text, Visitor};
 use backup_core::error::codes::PART_INVALID;
 use backup_core::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,6 +59,8 @@ pub(super) struct Toc {
     /// The encoding of all texts.
     pub(super) encoding: Option<String>,
     pub(super) database: Database,
+    /// Sees everything, too: for a restore that is compared with what was backed up.
+    pub(super) witness: Option<Box<Witness>>,
 }
 
 /// The statements about the database itself, with the old name.
@@ -205,11 +208,14 @@ fn of_kind(entry: &Entry, kind: &str) -> bool {
 impl Visitor for Toc {
     fn header(&mut self, header: &Header) -> Result<()> {
         self.header = Some(header.clone());
-        Ok(())
+        self.witness.as_mut().map_or(Ok(()), |witness| witness.header(header))
     }
 
     /// The rules of `_tocEntryRequired` and `_tocEntryRestorePass` in `pg_backup_archiver.c`.
     fn entry(&mut self, entry: Entry) -> Result<()> {
+        if let Some(witness) = &mut self.witness {
+            witness.entry(entry.clone())?;
+        }
         let desc = entry.desc.lossy().into_owned();
         if desc == "ENCODING" {
             // `SET client_encoding = 'UTF8';`
@@ -274,7 +280,27 @@ impl Visitor for Toc {
 
     fn toc_end(&mut self, position: u64) -> Result<()> {
         self.end = Some(position);
-        Ok(())
+        self.witness.as_mut().map_or(Ok(()), |witness| witness.toc_end(position))
+    }
+
+    fn block_start(&mut self, block: Block) -> Result<()> {
+        self.witness.as_mut().map_or(Ok(()), |witness| witness.block_start(block))
+    }
+
+    fn object_start(&mut self, oid: u32, position: u64) -> Result<()> {
+        self.witness.as_mut().map_or(Ok(()), |witness| witness.object_start(oid, position))
+    }
+
+    fn data(&mut self, bytes: &[u8], chunk_end: bool) -> Result<()> {
+        self.witness.as_mut().map_or(Ok(()), |witness| witness.data(bytes, chunk_end))
+    }
+
+    fn object_end(&mut self) -> Result<()> {
+        self.witness.as_mut().map_or(Ok(()), |witness| witness.object_end())
+    }
+
+    fn block_end(&mut self, position: u64) -> Result<()> {
+        self.witness.as_mut().map_or(Ok(()), |witness| witness.block_end(position))
     }
 }
 

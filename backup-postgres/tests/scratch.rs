@@ -1,0 +1,277 @@
+//! Scratch clusters: started, caged, and gone afterwards, whatever happens.
+
+use backup_core::error::codes::NO_SPACE;
+use backup_postgres::error::codes::{SCRATCH_FAILED, TOOLS_NOT_FOUND};
+use backup_postgres::scratch::Reached;
+use backup_postgres::testing::find_bindir;
+use backup_postgres::tools::Version;
+use backup_postgres::{Env, Scratch, ScratchOptions};
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const OLD: Version = Version { major: 12, minor: 0 };
+
+/// A folder for scratch clusters, with a short path, that everybody may use.
+fn place() -> TempDir {
+    let folder = tempfile::Builder::new().prefix("bp-").tempdir_in("/tmp").unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o1777)).unwrap();
+    folder
+}
+
+fn options(place: &Path) -> ScratchOptions {
+    ScratchOptions::new(OLD, OLD).folder(place).tools(find_bindir()).env(env())
+}
+
+fn env() -> Env {
+    ["PATH"].into_iter().filter_map(|name| Some((name, std::env::var(name).ok()?))).collect()
+}
+
+fn entries(place: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(place).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+/// Whether a process has this in its command line.
+fn runs(words: &Path) -> bool {
+    let words = words.to_string_lossy();
+    std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).replace('\0', " ").contains(words.as_ref())
+    })
+}
+
+fn assert_nothing_is_left(place: &Path) {
+    let began = Instant::now();
+    while (!entries(place).is_empty() || runs(place)) && began.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(entries(place), Vec::<PathBuf>::new());
+    assert!(!runs(place), "a process is left");
+}
+
+async fn ask(scratch: &Scratch, sql: &str) -> String {
+    let session = scratch.connection().connect().await.unwrap();
+    session.query_one(sql, &[]).await.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn a_scratch_cluster_is_caged_and_goes_away() {
+    let place = place();
+    let secret = place.path().join("identity.txt");
+    std::fs::write(&secret, "AGE-SECRET-KEY-1\n").unwrap();
+    let began = Instant::now();
+    let scratch =
+        Scratch::start(&options(place.path()).superuser("Some one").setting("work_mem", "7MB")).await.unwrap();
+    eprintln!("started in {:?}: {}", began.elapsed(), scratch.isolation());
+    assert!(scratch.isolation().is_complete(), "{}", scratch.isolation());
+    assert_eq!(ask(&scratch, "SELECT current_user::text").await, "Some one");
+    assert_eq!(ask(&scratch, "SHOW work_mem").await, "7MB");
+    assert_eq!(ask(&scratch, "SHOW fsync").await, "off");
+
+    // What a superuser's code sees from in there.
+    let run = async |program: &str| {
+        let session = scratch.connection().connect().await.unwrap();
+        session.batch_execute("DROP TABLE IF EXISTS seen; CREATE TABLE seen (line text)").await.unwrap();
+        session.batch_execute(&format!("COPY seen FROM PROGRAM '({program}) 2>&1; true'")).await.unwrap();
+        session
+            .query_one("SELECT COALESCE(string_agg(line, E'\\n'), '') FROM seen", &[])
+            .await
+            .unwrap()
+            .get::<_, String>(0)
+    };
+    let seen = run(&format!("cat {} /root/.bashrc /etc/shadow", secret.display())).await;
+    assert_eq!(seen.matches("No such file").count(), 3, "{seen}");
+    assert_eq!(run("ls -A /usr/local /home /root /run /srv /work 2>/dev/null").await, "");
+    assert_eq!(
+        run("ls /sys/class/net; cat /proc/net/dev | tail -n +3 | cut -d: -f1").await.lines().last().unwrap().trim(),
+        "lo"
+    );
+    assert!(
+        run("touch /usr/lib/x /x /tmp/x")
+            .await
+            .lines()
+            .all(|line| line.contains("Read-only") || line.contains("denied"))
+    );
+    let environment = run("env | cut -d= -f1 | sort").await;
+    assert!(
+        !environment.contains("HOME") && !environment.contains("CARGO") && !environment.contains("CAGE"),
+        "{environment}"
+    );
+    assert!(!run("cat /proc/*/cmdline | tr -d '\\000'").await.contains("nextest"));
+    let id: u32 = run("id -u").await.parse().unwrap();
+    assert!(!std::fs::read_to_string("/etc/passwd").unwrap().contains(&format!(":{id}:")), "{id} is somebody's");
+
+    let second = Scratch::start(&options(place.path())).await.unwrap();
+    assert_eq!(entries(place.path()).len(), 3, "two clusters at once");
+    assert_ne!(scratch.isolation(), second.isolation(), "each has a user of its own");
+    drop(second);
+    assert_eq!(entries(place.path()).len(), 2, "gone when drop returns");
+    assert!(scratch.died().is_none());
+    scratch.stop().await;
+    std::fs::remove_file(secret).unwrap();
+    assert_nothing_is_left(place.path());
+}
+
+#[tokio::test]
+async fn what_cannot_start_says_why_and_leaves_nothing() {
+    let place = place();
+    let error = Scratch::start(&options(place.path()).expect_bytes(1 << 60)).await.unwrap_err();
+    assert!(error.is(&NO_SPACE) && error.hint().contains("--scratch-dir"), "{}", error.report());
+    assert!(error.to_string().contains("about 11529215"), "{error}");
+    let error = Scratch::start(&options(place.path()).setting("work_mem", "none of it")).await.unwrap_err();
+    assert!(error.is(&SCRATCH_FAILED) && error.to_string().contains("work_mem"), "{}", error.report());
+    let newer = ScratchOptions::new(Version { major: 99, minor: 0 }, OLD).folder(place.path()).tools(find_bindir());
+    let error = Scratch::start(&newer).await.unwrap_err();
+    assert!(error.is(&TOOLS_NOT_FOUND) && error.hint().contains("--scratch URL"), "{}", error.report());
+    let error = Scratch::start(&options(&place.path().join("nowhere"))).await.unwrap_err();
+    assert!(error.hint().contains("--scratch-dir"), "{}", error.report());
+    // In the middle of starting.
+    for milliseconds in [0, 50, 300, 700] {
+        let options = options(place.path());
+        let start = Scratch::start(&options);
+        let _ = tokio::time::timeout(Duration::from_millis(milliseconds), start).await;
+    }
+    assert_nothing_is_left(place.path());
+}
+
+#[tokio::test]
+async fn leftovers_of_killed_runs_are_removed_and_nothing_else() {
+    let place = place();
+    let folder = |name: &str| {
+        let folder = place.path().join(name);
+        std::fs::create_dir_all(folder.join("s/data")).unwrap();
+        folder
+    };
+    let live = Scratch::start(&options(place.path())).await.unwrap();
+    let live_folder = entries(place.path()).remove(0);
+    let dead = folder("backproof-scratch-dead");
+    std::fs::write(dead.join("lock"), "1").unwrap();
+    let fresh = folder("backproof-scratch-fresh");
+    let other = folder("something-else");
+    std::fs::write(other.join("lock"), "").unwrap();
+    symlink(&other, place.path().join("backproof-scratch-link")).unwrap();
+
+    drop(Scratch::start(&options(place.path())).await.unwrap());
+    assert!(!dead.exists());
+    assert!(live_folder.exists() && fresh.exists() && other.join("s/data").exists());
+    assert_eq!(ask(&live, "SELECT 'alive'").await, "alive");
+}
+
+/// Not a test: what other tests run as another user, or kill.
+#[tokio::test]
+#[ignore = "run by other tests"]
+async fn child() {
+    let place = std::env::var_os("BACKPROOF_TEST_PLACE").unwrap();
+    match Scratch::start(&options(Path::new(&place))).await {
+        Ok(scratch) => {
+            println!("\nstarted: {}", scratch.isolation());
+            assert_eq!(ask(&scratch, "SELECT 'alive'").await, "alive");
+            std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+            scratch.stop().await;
+        }
+        Err(error) => println!("\nfailed: {}", error.report().replace('\n', " ")),
+    }
+}
+
+/// Runs it with a command in front; gives what it said first.
+fn run_child(place: &Path, before: &[&str], path: &str) -> (Child, String) {
+    let exe = std::env::current_exe().unwrap();
+    let mut command = Command::new(before.first().map_or(exe.as_os_str(), |program| program.as_ref()));
+    if let Some(arguments) = before.get(1..) {
+        command.args(arguments).arg(&exe);
+    }
+    command.args(["--exact", "child", "--ignored", "--nocapture"]).env("BACKPROOF_TEST_PLACE", place).env("PATH", path);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut said = String::new();
+    while !(said.starts_with("started: ") || said.starts_with("failed: ")) {
+        said.clear();
+        assert!(output.read_line(&mut said).unwrap() > 0, "it ended");
+    }
+    // What it says later must not break it.
+    std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+    (child, said)
+}
+
+fn finish(mut child: Child) {
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+}
+
+fn path() -> String {
+    std::env::var("PATH").unwrap()
+}
+
+#[test]
+fn a_killed_drill_leaves_nothing() {
+    let place = place();
+    let (mut child, said) = run_child(place.path(), &[], &path());
+    assert!(said.starts_with("started"), "{said}");
+    assert!(runs(place.path()));
+    child.kill().unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(9));
+    assert_nothing_is_left(place.path());
+}
+
+/// A folder with an `unshare` that works as in a container without rights.
+fn no_namespaces(place: &Path) -> String {
+    let programs = place.join("programs");
+    std::fs::create_dir(&programs).unwrap();
+    let unshare = programs.join("unshare");
+    std::fs::write(&unshare, "#!/bin/sh\necho 'unshare: unshare failed: Operation not permitted' >&2\nexit 1\n")
+        .unwrap();
+    std::fs::set_permissions(&unshare, std::fs::Permissions::from_mode(0o755)).unwrap();
+    format!("{}:{}", programs.display(), path())
+}
+
+#[test]
+fn as_an_ordinary_user() {
+    let place = place();
+    let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    let (child, said) = run_child(place.path(), &nobody, &path());
+    assert!(said.contains("own user: yes (a user namespace"), "{said}");
+    assert!(said.contains("no network: yes") && said.contains("no other files: yes"), "{said}");
+    finish(child);
+
+    // An id without a name, as in Kubernetes and OpenShift, in a container whose root folder cannot be written to.
+    let read_only = format!(
+        "mount -o remount,bind,ro / && mount -t tmpfs -o mode=1777 tmpfs {0} && exec setpriv --reuid=123456789 --regid=0 --clear-groups \"$@\"",
+        place.path().display()
+    );
+    let nameless = ["unshare", "--mount", "--", "sh", "-ec", &read_only, "sh"];
+    let (child, said) = run_child(place.path(), &nameless, &path());
+    assert!(said.contains("own user: yes (a user namespace"), "{said}");
+    finish(child);
+    assert_nothing_is_left(place.path());
+}
+
+#[test]
+fn where_there_are_no_namespaces() {
+    let place = place();
+    let path = no_namespaces(place.path());
+    let (mut child, said) = run_child(place.path(), &[], &path);
+    assert!(said.contains("own user: yes (user id") && said.contains("no network: no (namespaces: unshare:"), "{said}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    let (child, said) = run_child(place.path(), &nobody, &path);
+    assert!(said.contains("own user: no (user namespaces: unshare:"), "{said}");
+    finish(child);
+    let nameless = ["setpriv", "--reuid=123456789", "--regid=0", "--clear-groups"];
+    let (child, said) = run_child(place.path(), &nameless, &path);
+    // With libnss_wrapper it works.
+    assert!(said.contains("libnss_wrapper") || said.contains("own user: no"), "{said}");
+    finish(child);
+    std::fs::remove_dir_all(place.path().join("programs")).unwrap();
+    assert_nothing_is_left(place.path());
+}
+
+#[test]
+fn what_is_not_reached_is_said() {
+    assert!(!Reached::No("x".into()).is_reached());
+    assert_eq!(Reached::Yes("user id 7".into()).to_string(), "yes (user id 7)");
+}
