@@ -1,6 +1,5 @@
 //! What changed since a backup, and the rows of one table, as the program shows them.
 
-use crate::database::make_rich;
 use crate::site::Site;
 use backup_postgres::testing::Cluster;
 
@@ -62,18 +61,18 @@ fn what_changed_is_named_and_nothing_else() {
 
 #[test]
 fn rows_of_one_table_come_without_a_server() {
-    let mut cluster = Cluster::start();
-    make_rich(&cluster, "rich");
+    let cluster = Cluster::start();
+    cluster.psql("postgres", "CREATE DATABASE rich");
     cluster.psql(
         "rich",
-        r#"ALTER DATABASE rich RESET default_transaction_read_only; SET default_transaction_read_only = off;
-           CREATE TABLE public."Odd ""name" (id int, note text);
+        r#"CREATE TABLE public."Odd ""name" (id int, note text);
            INSERT INTO public."Odd ""name" VALUES (1, 'plain'), (2, NULL), (3, ''), (4, E'a,"b"\nc\\d')"#,
     );
     let expected = cluster.psql("rich", r#"COPY public."Odd ""name" TO STDOUT (FORMAT csv, HEADER)"#);
     let site = site(&cluster, "rich");
     site.run(&["backup", "--name", "app"]).ok();
-    cluster.stop();
+    // Its server is gone.
+    drop(cluster);
     let cat = |flags: &[&str]| site.run(&[&["cat", "latest", "--table", r#"public."Odd ""name""#], flags].concat());
     assert_eq!(cat(&[]).ok().stdout.trim_end(), expected.trim_end());
     assert_eq!(cat(&["--format", "copy"]).ok().stdout, "1\tplain\n2\t\\N\n3\t\n4\ta,\"b\"\\nc\\\\d\n");
