@@ -91,6 +91,7 @@ fn rows_of_one_table_come_without_a_server() {
         &["cat", "latest", "dump", "--format", "csv"],
         &["cat", "latest", "dump", "--table", "t"],
     ] {
-        assert_eq!(site.run(&[wrong, &["--json"]].concat()).code(), "usage", "{wrong:?}");
+        let output = site.at("none");
+        assert_eq!(site.run(&[wrong, &["--json", "--output", &output]].concat()).code(), "usage", "{wrong:?}");
     }
 }
