@@ -20,6 +20,7 @@ use backup_core::monitor::Monitor;
 use backup_core::target::Restorable;
 use backup_core::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
 
 /// Kinds whose owner must be a superuser: `EVENT TRIGGER`, and publications for all tables (checked by PostgreSQL at `OWNER TO`).
 const OF_SUPERUSERS: [&str; 3] = ["EVENT TRIGGER", "FOREIGN DATA WRAPPER", "PUBLICATION"];
@@ -52,7 +53,9 @@ struct Outlined {
 impl Outlined {
     /// As pg_restore names it in its messages: kind, tag and owner.
     fn label(&self) -> String {
-        format!("{} {} {}", self.kind, self.name.lossy(), self.owner.as_deref().unwrap_or_default()).trim_end().to_owned()
+        format!("{} {} {}", self.kind, self.name.lossy(), self.owner.as_deref().unwrap_or_default())
+            .trim_end()
+            .to_owned()
     }
 
     /// As `accept` names it.
@@ -152,6 +155,7 @@ pub(crate) struct Rehearsal {
     stand_ins: BTreeSet<String>,
     recorded: Option<Recorded>,
     attempt: usize,
+    lc_monetary: Option<String>,
 }
 
 impl Rehearsal {
@@ -173,17 +177,24 @@ impl Rehearsal {
         // An archive that was made of a part of a database has no word about the database.
         let mut recreation = match &database.create {
             Some(_) => toc.recreation(&name, &database)?,
-            None => Recreation { create: format!("CREATE DATABASE {} TEMPLATE template0", quote_name(&name)), ..Recreation::default() },
+            None => Recreation {
+                create: format!("CREATE DATABASE {} TEMPLATE template0", quote_name(&name)),
+                ..Recreation::default()
+            },
         };
         let mut lacking = Vec::new();
         let (mut no_owner, mut no_tablespaces) = (false, false);
         if !own {
-            let unknown: Vec<&str> = toc.roles.keys().filter(|role| server.roles.get(*role) != Some(&true)).map(String::as_str).collect();
+            let unknown: Vec<&str> =
+                toc.roles.keys().filter(|role| server.roles.get(*role) != Some(&true)).map(String::as_str).collect();
             if !unknown.is_empty() {
                 no_owner = true;
                 lacking.push(Gap {
                     cause: "owners and privileges".into(),
-                    reason: format!("the scratch server lacks roles, or they are not the login's: {}", unknown.join(", ")),
+                    reason: format!(
+                        "the scratch server lacks roles, or they are not the login's: {}",
+                        unknown.join(", ")
+                    ),
                 });
             }
             lacking.push(Gap {
@@ -194,7 +205,10 @@ impl Rehearsal {
         if !own || server.version.major < 15 {
             for tablespace in toc.tablespaces.iter().filter(|name| !server.has_tablespace(name)) {
                 no_tablespaces = true;
-                lacking.push(Gap { cause: format!("tablespace:{tablespace}"), reason: "the scratch server lacks it".into() });
+                lacking.push(Gap {
+                    cause: format!("tablespace:{tablespace}"),
+                    reason: "the scratch server lacks it".into(),
+                });
             }
         }
         if no_owner || no_tablespaces {
@@ -249,6 +263,7 @@ impl Rehearsal {
             stand_ins: BTreeSet::new(),
             recorded: None,
             attempt: 0,
+            lc_monetary: backup.manifest().source.facts.get("lc_monetary").cloned(),
             archive,
         };
         rehearsal.skip_what_is_known();
@@ -273,6 +288,16 @@ impl Rehearsal {
     /// How many bytes the archive has.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// How long the load had to wait for the backup: to be fetched, decrypted and checked.
+    pub(crate) fn waited(&self) -> Duration {
+        self.archive.waited
+    }
+
+    /// The setting that values of type money were written with.
+    pub(crate) fn lc_monetary(&self) -> Option<&str> {
+        self.lc_monetary.as_deref()
     }
 
     /// What was left out: kind, schema and name of each entry, and why.
@@ -301,7 +326,8 @@ impl Rehearsal {
                 let reason = format!("the scratch server lacks extension \"{}\"", one.name.lossy());
                 gaps.push((one.id, Gap { cause: one.as_cause(), reason }));
             } else if one.kind.starts_with("SUBSCRIPTION") || one.name.lossy().starts_with("SUBSCRIPTION ") {
-                let reason = "subscriptions are never restored: one could reach out to the production publisher".to_owned();
+                let reason =
+                    "subscriptions are never restored: one could reach out to the production publisher".to_owned();
                 let name = one.name.lossy();
                 let name = name.strip_prefix("SUBSCRIPTION ").unwrap_or(&name).trim_matches('"').to_owned();
                 gaps.push((one.id, Gap { cause: format!("subscription:{name}"), reason }));
@@ -351,7 +377,8 @@ impl Rehearsal {
         }
         let session = self.connection.connect().await?;
         let mut script = String::new();
-        let roles: Vec<String> = self.toc().roles.keys().filter(|role| !self.server.roles.contains_key(*role)).cloned().collect();
+        let roles: Vec<String> =
+            self.toc().roles.keys().filter(|role| !self.server.roles.contains_key(*role)).cloned().collect();
         for role in roles {
             script.push_str(&format!("CREATE ROLE {} NOLOGIN;", quote_name(&role)));
             self.stand_ins.insert(role);
@@ -379,7 +406,9 @@ impl Rehearsal {
         if self.server.has_database() {
             // A database that every cluster has: the archive brings its own.
             let name = quote_name(&self.name);
-            for sql in [format!("ALTER DATABASE {name} IS_TEMPLATE false"), format!("DROP DATABASE {name} WITH (FORCE)")] {
+            for sql in
+                [format!("ALTER DATABASE {name} IS_TEMPLATE false"), format!("DROP DATABASE {name} WITH (FORCE)")]
+            {
                 run(&session, "remove the cluster's own database", &sql).await?;
             }
         }
@@ -388,7 +417,7 @@ impl Rehearsal {
 
     /// Lets stand-ins own what only superusers may own; and takes it from them again, so that no function of theirs runs with such rights while data
     /// is loaded.
-    async fn elevate(&self, superusers: bool) -> Result<()> {
+    async fn elevate(&mut self, superusers: bool) -> Result<()> {
         let owners: BTreeSet<&String> = self
             .outline
             .iter()
@@ -417,7 +446,8 @@ impl Rehearsal {
             let list = format!("definitions-{}", self.attempt);
             let errors = self.program.read_file(&list, &ids, 1, &self.archive.path()).await?;
             let prefix = format!("{list}: ");
-            let errors: Vec<String> = errors.iter().map(|error| error.strip_prefix(&prefix).unwrap_or(error).to_owned()).collect();
+            let errors: Vec<String> =
+                errors.iter().map(|error| error.strip_prefix(&prefix).unwrap_or(error).to_owned()).collect();
             let gaps = self.excused(&errors, &ids);
             if gaps.is_empty() || self.attempt >= ATTEMPTS {
                 self.elevate(false).await?;
@@ -445,10 +475,17 @@ impl Rehearsal {
             // `COLLATION german app_owner: ERROR:  …`
             let Some((label, words)) = error.split_once(": ERROR: ") else { continue };
             let Some(entry) = entries.get(label.trim_end()) else { continue };
-            let no_right = !self.own && ["permission denied", "must be superuser", "must be owner", "must be able to"].iter().any(|text| words.contains(text));
-            let library = words.contains("could not access file") || words.contains("must be loaded via shared_preload_libraries");
+            let no_right = !self.own
+                && ["permission denied", "must be superuser", "must be owner", "must be able to"]
+                    .iter()
+                    .any(|text| words.contains(text));
+            let library = words.contains("could not access file")
+                || words.contains("must be loaded via shared_preload_libraries");
             if SERVER_MAY_LACK.contains(&entry.kind.as_str()) || no_right || library {
-                gaps.push((entry.id, Gap { cause: entry.as_cause(), reason: format!("the scratch server refused it: {}", words.trim()) }));
+                gaps.push((
+                    entry.id,
+                    Gap { cause: entry.as_cause(), reason: format!("the scratch server refused it: {}", words.trim()) },
+                ));
             }
         }
         gaps
@@ -459,13 +496,19 @@ impl Rehearsal {
         let created = match Created::create(session, &self.name, &self.recreation).await {
             Err(error) if error.is(&RESTORE_FAILED) && self.own => {
                 // Most likely a locale that this machine does not have.
-                let Some(create) = without_locale(&self.recreation.create, self.server.version.major) else { return Err(error) };
+                let Some(create) = without_locale(&self.recreation.create, self.server.version.major) else {
+                    return Err(error);
+                };
                 let plain = Recreation { create, ..Recreation::default() };
-                let created = Created::create(self.connection.connect().await?, &self.name, &plain).await.map_err(|_| Error::new(error.code(), error.chain()))?;
+                let created = Created::create(self.connection.connect().await?, &self.name, &plain)
+                    .await
+                    .map_err(|_| Error::new(error.code(), error.chain()))?;
                 if !self.lacks_locale() {
                     self.lacking.push(Gap {
                         cause: "locale".into(),
-                        reason: format!("the scratch server lacks the database's locale, and C is used for it: {error}"),
+                        reason: format!(
+                            "the scratch server lacks the database's locale, and C is used for it: {error}"
+                        ),
                     });
                 }
                 self.recreation.create = plain.create;
@@ -483,23 +526,30 @@ impl Rehearsal {
         self.lacking.iter().any(|gap| gap.cause == "locale")
     }
 
+    /// Sets variables for PostgreSQL's programs.
+    pub(crate) fn set(&mut self, settings: &[(String, String)]) {
+        for (name, value) in settings {
+            self.program.connection = self.program.connection.clone().with_program_setting(name, value);
+        }
+    }
+
     /// Loads the data from the stream, and reads it to its checked end. Gives the errors.
-    pub(crate) async fn load(&mut self, monitor: &dyn Monitor, settings: &[(String, String)]) -> Result<Vec<String>> {
+    pub(crate) async fn load(&mut self, monitor: &dyn Monitor) -> Result<Vec<String>> {
         let mut errors = Vec::new();
         let (ids, _) = self.data();
         let mut loader = self.program.clone();
         if let Some(role) = &self.loader {
             loader.connection = loader.connection.with_user(role);
         }
-        for (name, value) in settings {
-            loader.connection = loader.connection.with_program_setting(name, value);
-        }
         if self.toc().has_blocks {
             let mut writer = loader.read_pipe("data", &ids)?;
             self.archive.send(monitor, &mut writer).await?;
             let (ended, all) = writer.finish().await?;
             errors.extend(judge("data", &ended));
-            if ended.success() && !all && ids.iter().any(|id| self.outline.iter().any(|one| one.id == *id && one.has_data)) {
+            if ended.success()
+                && !all
+                && ids.iter().any(|id| self.outline.iter().any(|one| one.id == *id && one.has_data))
+            {
                 errors.push("data: pg_restore did not read all of it".into());
             }
         } else {
@@ -507,9 +557,9 @@ impl Rehearsal {
         }
         // The parser's end says whether the archive was complete; what it saw is needed after that.
         while self.archive.next(monitor).await?.is_some() {}
-        let toc = self.archive.conclude()?;
-        self.recorded = toc.witness.map(|witness| witness.digester.finish());
-        self.archive.replace(Toc { witness: None, ..toc });
+        let mut toc = self.archive.conclude()?;
+        self.recorded = toc.witness.take().map(|witness| witness.digester.finish());
+        self.archive.replace(toc);
         Ok(errors)
     }
 
@@ -530,11 +580,13 @@ impl Rehearsal {
                 }
             }
         }
-        let plain: Vec<String> = errors.iter().map(|error| error.strip_prefix("indexes: ").unwrap_or(error).to_owned()).collect();
+        let plain: Vec<String> =
+            errors.iter().map(|error| error.strip_prefix("indexes: ").unwrap_or(error).to_owned()).collect();
         let gaps = self.excused(&plain, &ids);
         if !gaps.is_empty() {
             let excused: HashSet<i32> = gaps.iter().map(|(id, _)| *id).collect();
-            let labels: HashSet<String> = self.outline.iter().filter(|one| excused.contains(&one.id)).map(Outlined::label).collect();
+            let labels: HashSet<String> =
+                self.outline.iter().filter(|one| excused.contains(&one.id)).map(Outlined::label).collect();
             errors.retain(|error| {
                 let error = error.strip_prefix("indexes: ").unwrap_or(error);
                 !error.split_once(": ERROR: ").is_some_and(|(label, _)| labels.contains(label.trim_end()))
@@ -568,7 +620,9 @@ impl Rehearsal {
             before: self.recreation.before.clone(),
             after: self.recreation.after.clone(),
         };
-        if !self.own && let Some(create) = renamed(&recreation.create, &name) {
+        if !self.own
+            && let Some(create) = renamed(&recreation.create, &name)
+        {
             recreation.create = create;
         }
         self.elevate(true).await?;
@@ -593,7 +647,7 @@ impl Rehearsal {
     }
 
     /// Removes what [`render`](Self::render) made.
-    pub(crate) async fn rendered(&self, rendering: Rendering) -> Result<()> {
+    pub(crate) async fn rendered(&mut self, rendering: Rendering) -> Result<()> {
         rendering.created.discard().await?;
         if let Some(aside) = rendering.aside {
             let sql = format!("ALTER DATABASE {} RENAME TO {}", quote_name(&aside), quote_name(&self.name));
@@ -679,7 +733,13 @@ mod tests {
             without_locale(create, 16).unwrap(),
             "CREATE DATABASE \"a b\" WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE_PROVIDER = libc LC_COLLATE = 'C' LC_CTYPE = 'C'"
         );
-        assert_eq!(without_locale("CREATE DATABASE a", 14).unwrap(), "CREATE DATABASE a LC_COLLATE = 'C' LC_CTYPE = 'C'");
-        assert_eq!(renamed("CREATE DATABASE a ENCODING = 'UTF8'", "b c").unwrap(), "CREATE DATABASE \"b c\" ENCODING = 'UTF8'");
+        assert_eq!(
+            without_locale("CREATE DATABASE a", 14).unwrap(),
+            "CREATE DATABASE a LC_COLLATE = 'C' LC_CTYPE = 'C'"
+        );
+        assert_eq!(
+            renamed("CREATE DATABASE a ENCODING = 'UTF8'", "b c").unwrap(),
+            "CREATE DATABASE \"b c\" ENCODING = 'UTF8'"
+        );
     }
 }
