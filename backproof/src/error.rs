@@ -13,6 +13,12 @@ pub mod codes {
         INVALID_CONFIGURATION = "invalid_configuration", permanent, "correct the line that is named; `backproof config` shows what is in effect";
         /// No repository was named.
         REPOSITORY_REQUIRED = "repository_required", permanent, "say where with --repo URL, BACKPROOF_REPO, or `url` under [repository] in backproof.toml";
+        /// A backup that is to replace a live database did not pass the level that was asked for.
+        RESTORE_NOT_PROVEN = "restore_not_proven", permanent, "nothing was changed; verify the backup to see more, or choose another one";
+        /// What was restored beside a live database is not what was backed up, or does not hold what it must.
+        RESTORED_DIFFERENTLY = "restored_differently", permanent, "the live database was not touched, and the restored one was removed; drill the backup to see more";
+        /// Something that replaces live data needs a yes.
+        CONFIRMATION_REQUIRED = "confirmation_required", permanent, "nothing was changed; confirm at a terminal, or say --yes (or FORCE=true) in a script";
         /// Someone pressed Ctrl-C, or the program was told to end.
         INTERRUPTED = "interrupted", permanent, "nothing was published; run it again";
     }

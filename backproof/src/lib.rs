@@ -5,7 +5,7 @@
 //! - [`core`]: traits, the repository format and the recipes;
 //! - [`storage`]: folders, S3 and compatible stores, Google Cloud Storage, Azure;
 //! - [`crypto`]: age and OpenPGP, SSH signatures;
-//! - [`postgres`]: dumps and restores.
+//! - [`postgres`]: dumps, restores and proofs.
 //!
 //! [`open`] opens a repository by its URL, with credentials from the environment; [`config::Settings`] does so from flags,
 //! environment and `backproof.toml`, as the program does.
@@ -44,6 +44,7 @@ pub use backup_core::{Error, Result};
 pub mod cli;
 pub mod config;
 pub mod error;
+pub mod in_place;
 mod wiring;
 
 use backup_core::cipher::{KeyOpener, KeySealer};

@@ -37,6 +37,10 @@ pub struct Diff {
     pub objects: Vec<ObjectDiff>,
     /// Tables whose rows are the same.
     pub equal_tables: u64,
+    /// The version of the first's server, as the dump has it.
+    pub version_before: Option<String>,
+    /// The version of the second's server. Servers of different versions can write the same definition in other words.
+    pub version_after: Option<String>,
     /// Worth knowing; no difference.
     pub notes: Vec<String>,
 }
@@ -249,7 +253,8 @@ fn report(first: &Inventory, second: &Inventory, comparison: Comparison, mut not
     notes.extend(comparison.notes);
     let changed = tables.iter().filter(|table| table.status != Status::Added).count();
     let equal_tables = (first.tables.len() - changed) as u64;
-    Diff { tables, objects, equal_tables, notes }
+    let (version_before, version_after) = (first.server_version.clone(), second.server_version.clone());
+    Diff { tables, objects, equal_tables, version_before, version_after, notes }
 }
 
 impl fmt::Display for Status {

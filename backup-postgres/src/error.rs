@@ -47,5 +47,13 @@ pub mod codes {
         SCRATCH_LOST = "scratch_lost", transient, "see the server's own words, and whether the machine ran out of memory; then run it again";
         /// pg_restore or a statement of the restore failed.
         RESTORE_FAILED = "restore_failed", permanent, "see the messages; the restored database was removed unless the message says that it is left";
+        /// A swap cannot be done as asked; nothing was changed.
+        SWAP_REFUSED = "swap_refused", permanent, "remove each obstacle as it says; nothing was changed";
+        /// A swap or rollback failed on the server, and was rolled back.
+        SWAP_FAILED = "swap_failed", permanent, "the databases have the names that they had; see the cause";
+        /// There is no database that a rollback could bring back.
+        NOTHING_TO_ROLL_BACK = "nothing_to_roll_back", permanent, "`psql -l+` shows the databases that are kept, in their comments";
+        /// A rollback would lose what was written since the swap, or it cannot be told whether it would.
+        ROLLBACK_LOSES_DATA = "rollback_loses_data", permanent, "back the database up first; then say that newer data may be lost. It is not dropped: it is kept under a dated name";
     }
 }

@@ -74,3 +74,25 @@ pub(crate) const ASSERT_AMCHECK_RELATIONS: &str = include_str!("../sql/assert_am
 pub(crate) const LC_MONETARY: &str = include_str!("../sql/lc_monetary.sql");
 /// Sets the format of money in this session.
 pub(crate) const SET_LC_MONETARY: &str = "SELECT pg_catalog.set_config('lc_monetary', $1, false)";
+/// What may be done with a live database.
+pub(crate) const SWAP_DATABASE: &str = include_str!("../sql/swap_database.sql");
+/// What belongs to a database rather than to its name.
+pub(crate) const SWAP_STAYING: &str = include_str!("../sql/swap_staying.sql");
+/// All databases but one, with their comments.
+pub(crate) const SWAP_NAMES: &str = include_str!("../sql/swap_names.sql");
+/// Ends the connections to some databases.
+pub(crate) const SWAP_END_CONNECTIONS: &str = include_str!("../sql/swap_end_connections.sql");
+/// What `ALTER DATABASE` and `COMMENT` give a database.
+pub(crate) const SWAP_PROPERTIES: &str = include_str!("../sql/swap_properties.sql");
+/// The privileges on a database.
+pub(crate) const SWAP_PRIVILEGES: &str = include_str!("../sql/swap_privileges.sql");
+/// The settings of a database, for everybody and for roles in it.
+pub(crate) const SWAP_SETTINGS: &str = include_str!("../sql/swap_settings.sql");
+/// The security labels of a database.
+pub(crate) const SWAP_LABELS: &str = include_str!("../sql/swap_labels.sql");
+/// What was written to the database that is connected to.
+pub(crate) const SWAP_WRITES: &str = include_str!("../sql/swap_writes.sql");
+/// Rows that were written to a database, its catalogs' included.
+pub(crate) const SWAP_COUNTER: &str = "SELECT pg_catalog.pg_stat_get_db_tuples_inserted($1) + pg_catalog.pg_stat_get_db_tuples_updated($1) + pg_catalog.pg_stat_get_db_tuples_deleted($1)";
+/// The databases of two names.
+pub(crate) const SWAP_OIDS: &str = "SELECT (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = $1), (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = $2)";

@@ -123,12 +123,16 @@ pub(crate) enum Command {
     List,
     /// Show one backup
     Show(ShowArgs),
-    /// Write one part's plaintext to stdout or a file
+    /// Write one part's plaintext, or the rows of one table, to stdout or a file
     Cat(CatArgs),
     /// Check backups: that they are there, intact, and readable
     Verify(VerifyArgs),
     /// Restore a backup into a new database or a folder
     Restore(RestoreArgs),
+    /// Take the last `restore --swap` back
+    Rollback(RollbackArgs),
+    /// Show what differs between two backups, or between a backup and a database
+    Diff(DiffArgs),
     /// Restore backups into a scratch cluster, compare them row by row, and time it
     Drill(DrillArgs),
     /// Show the settings in effect and where each comes from, with secrets redacted
@@ -234,11 +238,25 @@ pub(crate) struct ShowArgs {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+With --table no server is needed, and only the segments that hold the table's rows are read.
+
+Examples:
+  backproof cat latest dump --identity key.txt | pg_restore --list
+  backproof cat latest --table public.orders --identity key.txt > orders.csv
+  backproof cat 20261120T02 --table 'public.\"Odd name\"' --format json --identity key.txt | jq .")]
 pub(crate) struct CatArgs {
     /// An id, the start of one, or `latest`
     pub(crate) id: String,
     /// The part: `dump`, `globals`, `contents`, …
-    pub(crate) part: String,
+    #[arg(required_unless_present = "table")]
+    pub(crate) part: Option<String>,
+    /// The rows of this table instead, named as in SQL: public.orders
+    #[arg(long, value_name = "TABLE", conflicts_with = "part")]
+    pub(crate) table: Option<String>,
+    /// How rows are written: csv (with a header), copy (as COPY's text), json (an object a line; all values are strings or null)
+    #[arg(long, value_name = "FORMAT", requires = "table", value_parser = ["csv", "copy", "json"])]
+    pub(crate) format: Option<String>,
     /// A file for the plaintext, created; never overwritten
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -296,10 +314,13 @@ pub(crate) struct VerifyArgs {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 The database must not exist: it is created, with the encoding, locale, settings and privileges of the one that was backed up.
+With --swap it must exist: the backup is proven, the live database backed up, the restore made beside it and compared with what was backed
+up; then the two change names, in one transaction, and `rollback` changes them back. Until then the live database is not touched.
 
 Examples:
   backproof restore latest --name app --to postgres://admin@db.example.com/app_restored --dry-run
   backproof restore 20261120T02 --to postgres:///app_restored --no-owner
+  backproof restore latest --name app --swap --to postgres://admin@db.example.com/app
   backproof restore latest --to-directory ./restored")]
 pub(crate) struct RestoreArgs {
     /// An id, the start of one, or `latest`
@@ -307,6 +328,27 @@ pub(crate) struct RestoreArgs {
     /// The new database
     #[arg(long, value_name = "URL", required_unless_present = "to_directory")]
     pub(crate) to: Option<String>,
+    /// Restore in place of the live database that --to names
+    #[arg(long, requires = "to")]
+    pub(crate) swap: bool,
+    /// With --swap: how deeply the backup is proven first: intact, readable, restorable or identical [default: readable]
+    #[arg(long, value_name = "LEVEL", requires = "swap")]
+    pub(crate) level: Option<String>,
+    /// With --swap: go on although replication slots and subscriptions stay with the old database
+    #[arg(long, requires = "swap")]
+    pub(crate) ignore_slots: bool,
+    /// With --swap: drop the old database afterwards; there is no way back then but the safety backup
+    #[arg(long, requires = "swap")]
+    pub(crate) drop_old: bool,
+    /// With --swap: leave out of the safety backup what the login cannot read
+    #[arg(long, requires = "swap")]
+    pub(crate) skip_unreadable: bool,
+    /// With --swap: do not encrypt the safety backup
+    #[arg(long, requires = "swap")]
+    pub(crate) no_encryption: bool,
+    /// Do not ask (also: FORCE=true)
+    #[arg(long, requires = "swap")]
+    pub(crate) yes: bool,
     /// Write each part to a file in this folder instead; the folder must not exist or be empty
     #[arg(long, value_name = "DIR", conflicts_with = "to")]
     pub(crate) to_directory: Option<PathBuf>,
@@ -387,4 +429,53 @@ pub(crate) struct DrillArgs {
     /// The backup was sealed to a passphrase (asked for, or from --passphrase-file)
     #[arg(long)]
     pub(crate) passphrase: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+What changed since Tuesday: tables with their rows in each, and every other object that was added, removed or changed. Two backups
+are compared by what was noted when they were made; no database is needed. Definitions are not printed: they can hold secrets.
+Exit status: 0 equal, 1 different, 2 failure.
+
+Examples:
+  backproof diff 20261117T02 latest --name app --identity key.txt
+  backproof diff latest --database postgres:///app --identity key.txt --json")]
+pub(crate) struct DiffArgs {
+    /// An id, the start of one, or `latest`
+    pub(crate) before: String,
+    /// Another one; the configured database, when there is none
+    pub(crate) after: Option<String>,
+    /// Read backups that no trusted signer signed; they must be named by their ids
+    #[arg(long)]
+    pub(crate) allow_unsigned: bool,
+    /// The backups were sealed to a passphrase (asked for, or from --passphrase-file)
+    #[arg(long)]
+    pub(crate) passphrase: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Changes the names back: the database that was live before the last `restore --swap` is live again, and the restored one is kept under a
+dated name. Refused when rows were written since, unless you say that they may go.
+
+Examples:
+  backproof rollback --to postgres://admin@db.example.com/app --dry-run
+  backproof rollback --to postgres://admin@db.example.com/app
+  backproof rollback --to postgres://admin@db.example.com/app --drop-old      # keep what was restored, for good")]
+pub(crate) struct RollbackArgs {
+    /// The live database
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: String,
+    /// Go back although rows were written since; they stay in the database that is put aside
+    #[arg(long)]
+    pub(crate) lose_newer_data: bool,
+    /// Do not go back: drop the databases that swaps and rollbacks put aside
+    #[arg(long, conflicts_with = "lose_newer_data")]
+    pub(crate) drop_old: bool,
+    /// Show what would be done, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Do not ask (also: FORCE=true)
+    #[arg(long)]
+    pub(crate) yes: bool,
 }

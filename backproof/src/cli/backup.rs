@@ -65,17 +65,24 @@ fn source(context: &Context, args: &BackupArgs) -> Result<Arc<dyn Source>> {
     if let Some((program, arguments)) = args.command.split_first() {
         return Ok(Arc::new(CommandSource::new(program).args(arguments)));
     }
-    let connection = settings.source_connection()?;
-    let mut source = PgDump::new(connection)
-        .skip_unreadable(args.skip_unreadable || settings.skip_unreadable)
-        .role_passwords(args.role_passwords);
+    Ok(Arc::new(
+        database(context)?
+            .skip_unreadable(args.skip_unreadable || settings.skip_unreadable)
+            .role_passwords(args.role_passwords),
+    ))
+}
+
+/// The database that the settings name.
+pub(super) fn database(context: &Context) -> Result<PgDump> {
+    let settings = &context.settings;
+    let mut source = PgDump::new(settings.source_connection()?);
     if let Some(folder) = &settings.pg_bindir {
         source = source.tools(folder);
     }
     if let Some(limit) = settings.lock_wait_timeout {
         source = source.lock_timeout(limit);
     }
-    Ok(Arc::new(source))
+    Ok(source)
 }
 
 fn print(context: &Context, series: &Series, report: &BackupReport) -> Result<()> {

@@ -4,6 +4,7 @@ mod args;
 mod backup;
 mod cat;
 mod config;
+mod diff;
 mod drill;
 mod init;
 mod keygen;
@@ -13,8 +14,10 @@ mod output;
 mod progress;
 mod prompt;
 mod restore;
+mod rollback;
 mod show;
 mod signals;
+mod swap;
 mod verify;
 
 use crate::config::Settings;
@@ -118,6 +121,8 @@ async fn command(context: &Context, command: &Command) -> Result<u8> {
             Command::Cat(args) => cat::run(context, args).await,
             Command::Verify(args) => verify::run(context, args).await,
             Command::Restore(args) => restore::run(context, args).await,
+            Command::Rollback(args) => rollback::run(context, args).await,
+            Command::Diff(args) => diff::run(context, args).await,
             Command::Drill(args) => drill::run(context, args).await,
             Command::Config => config::run(context),
             Command::Completions { shell } => manual::completions(*shell),

@@ -1,5 +1,6 @@
 //! Asks a person at the terminal.
 
+use crate::error::codes::CONFIRMATION_REQUIRED;
 use backup_core::{Error, Result};
 use backup_crypto::Prompt;
 use backup_crypto::error::codes::PASSPHRASE_REQUIRED;
@@ -33,6 +34,18 @@ impl Prompt for Terminal {
 
     fn text(&self, question: &str) -> Option<String> {
         ask(&format!("{question}: "))
+    }
+}
+
+/// Asks to type a word before live data is replaced; `sure` is what --yes or FORCE=true say.
+pub(super) fn confirm(what: &str, word: &str, sure: bool) -> Result<()> {
+    if sure {
+        return Ok(());
+    }
+    match ask(&format!("{what}\nType {word} to go on: ")) {
+        Some(answer) if answer == word => Ok(()),
+        Some(_) => Err(Error::new(&CONFIRMATION_REQUIRED, format!("{word} was not typed"))),
+        None => Err(Error::new(&CONFIRMATION_REQUIRED, format!("{what}, and there is no terminal to ask at"))),
     }
 }
 

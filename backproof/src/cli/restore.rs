@@ -28,6 +28,9 @@ pub(super) async fn run(context: &Context, args: &RestoreArgs) -> Result<u8> {
         ));
     }
     let repository = settings.repository().await?;
+    if let (Some(url), true) = (&args.to, args.swap) {
+        return super::swap::run(context, args, &repository, &selector, &filter, url).await;
+    }
     let request = repository
         .read(selector)
         .filter(filter)

@@ -127,6 +127,11 @@ impl Settings {
         Resolver { env, path, shown: Vec::new() }.resolve(overrides, file)
     }
 
+    /// Whether FORCE=true says yes to what replaces live data.
+    pub fn force(&self) -> bool {
+        self.env.get("FORCE").is_some_and(|text| matches!(text, "true" | "1" | "yes"))
+    }
+
     /// What `latest` is chosen from, and `verify` looks at.
     pub fn filter(&self) -> Filter {
         Filter { series: self.series.clone(), label: self.label.clone(), before: None }

@@ -4,9 +4,9 @@ use super::file::{DrillSection, OneOrMore};
 use super::{Resolver, Settings};
 use crate::error::codes;
 use backup_core::{Error, Result};
-use backup_postgres::PgProver;
 use backup_postgres::assertions::{Assertion, validate};
-use secrecy::SecretString;
+use backup_postgres::{Connection, Env, PgProver};
+use secrecy::{ExposeSecret, SecretString};
 use std::path::PathBuf;
 
 /// Where backups are restored for a proof, and what need not be tested.

@@ -19,7 +19,7 @@ use crate::repository::catalog::{CLOCK_TOLERANCE, Catalog, Entry, Filter, Manife
 use crate::repository::event::ProofBody;
 use crate::signature::Signer;
 use async_trait::async_trait;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 
@@ -183,7 +183,11 @@ impl VerifyRequest<'_> {
             .find(|share| self.options.memory / *share as u64 >= least_memory(largest))
             .unwrap_or(1);
         let options = PipelineOptions { memory: self.options.memory / at_once as u64, ..self.options.clone() };
-        let verifications = chosen.into_iter().map(|entry| self.verify_backup(entry, &options));
+        // Boxed one by one: a closure over references would keep this future from being `Send`.
+        let mut verifications = Vec::with_capacity(chosen.len());
+        for entry in chosen {
+            verifications.push(self.verify_backup(entry, &options).boxed());
+        }
         let backups: Vec<BackupVerdict> = futures::stream::iter(verifications).buffered(at_once).collect().await;
 
         Ok(Verdict {

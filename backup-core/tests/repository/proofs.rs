@@ -279,3 +279,15 @@ async fn what_no_trusted_signer_signed_is_not_drilled_unless_allowed_and_never_p
         assert_eq!((report.status(), report.backup.reached), (status, None), "{report}");
     }
 }
+
+/// Services run these on any thread of their runtime.
+#[tokio::test]
+async fn the_recipes_can_be_spawned() {
+    fn spawnable(_: impl Future<Output = ()> + Send) {}
+    let (_, _, repository) = store().await;
+    spawnable(async { drop(repository.verify().run().await) });
+    spawnable(async { drop(repository.drill(Drilled::Sample(1)).run().await) });
+    spawnable(async { drop(repository.read(Selector::Latest).open().await) });
+    spawnable(async { drop(back_up(&repository, TestSource::of_size(1)).await) });
+    spawnable(async { drop(repository.catalog(None).await) });
+}

@@ -6,6 +6,25 @@ use super::visitor::{Block, BlockKind, Visitor};
 use backup_core::Result;
 
 impl<V: Visitor> Parser<V> {
+    /// Chunks that are here as a whole, one after the other: most are, one for each row.
+    pub(super) fn whole_chunks(&mut self, bytes: &mut &[u8]) -> Result<()> {
+        if self.have > 0 {
+            return Ok(());
+        }
+        while let Some((&[0, a, b, c, d], rest)) = bytes.split_first_chunk::<5>() {
+            let length = u32::from_le_bytes([a, b, c, d]) as usize;
+            // An end, or a length that is none, is for the one who reads them byte by byte.
+            if length == 0 || length > i32::MAX as usize {
+                break;
+            }
+            let Some((chunk, rest)) = rest.split_at_checked(length) else { break };
+            self.position += 5 + length as u64;
+            self.visitor.data(chunk, true)?;
+            *bytes = rest;
+        }
+        Ok(())
+    }
+
     /// `_readBlockHeader`.
     pub(super) fn block_start(&mut self, raw: [u8; 11]) -> Result<()> {
         let kind = match raw[0] {

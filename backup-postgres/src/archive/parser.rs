@@ -169,6 +169,7 @@ impl<V: Visitor> Parser<V> {
                     self.step = if left == 0 { Step::ChunkLength } else { Step::Chunk(left) };
                 }
                 Step::ChunkLength => {
+                    self.whole_chunks(&mut bytes)?;
                     let Some(length) = self.int(&mut bytes)? else { return Ok(()) };
                     match u32::try_from(length) {
                         Ok(0) => self.chunks_end()?,

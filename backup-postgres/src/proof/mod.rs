@@ -92,11 +92,7 @@ pub(crate) async fn prove(
 }
 
 /// Restores all of it. Gives the errors of the restore.
-async fn restore(
-    rehearsal: &mut Rehearsal,
-    watch: &mut Watch,
-    monitor: &dyn Monitor,
-) -> Result<Vec<String>> {
+async fn restore(rehearsal: &mut Rehearsal, watch: &mut Watch, monitor: &dyn Monitor) -> Result<Vec<String>> {
     rehearsal.provision().await?;
     watch.end("provision");
     watch.begin("restore definitions");

@@ -32,6 +32,7 @@ use bytes::Bytes;
 use database::{Created, failed};
 use programs::{PgRestoreProgram, failure, judge};
 use server::Server;
+pub(crate) use statement::{quote_name, quote_string};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;

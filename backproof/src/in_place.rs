@@ -1,0 +1,298 @@
+//! A restore in place of a live database, brought together: prove the backup, back the live database up, restore beside it, compare, judge,
+//! and let [`Swap`](backup_postgres::swap::Swap) change the names.
+
+use crate::error::codes::{RESTORE_NOT_PROVEN, RESTORED_DIFFERENTLY};
+use backup_core::cipher::{KeyOpener, KeySealer};
+use backup_core::error::codes::{BAD_SIGNATURE, UNSIGNED};
+use backup_core::level::{Level, Outcome};
+use backup_core::monitor::{Event, Monitor, Silent};
+use backup_core::names::Label;
+use backup_core::pipeline::PipelineOptions;
+use backup_core::proof::AssertionResult;
+use backup_core::prover::Prover;
+use backup_core::repository::Repository;
+use backup_core::repository::catalog::{Filter, ManifestRecord, Selector};
+use backup_core::restore::ReadRequest;
+use backup_core::signature::Signer;
+use backup_core::target::Restorable;
+use backup_core::verify::Severity;
+use backup_core::{Error, Result};
+use backup_postgres::assertions::{self, Assertion};
+use backup_postgres::diff::{Diff, Other, Status, diff};
+use backup_postgres::swap::SwapSteps;
+use backup_postgres::{Connection, PgDump, PgRestore};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio_util::sync::CancellationToken;
+
+/// The label of the backups that are made of a live database before it is replaced.
+pub const SAFETY_LABEL: &str = "safety";
+
+/// Restores one backup in place of a live database; give it to [`Swap::run`](backup_postgres::swap::Swap::run).
+#[derive(Debug)]
+pub struct InPlace<'a> {
+    repository: &'a Repository,
+    record: ManifestRecord,
+    allow_unsigned: bool,
+    level: Level,
+    opener: Option<Arc<dyn KeyOpener>>,
+    prover: Arc<dyn Prover>,
+    sealer: Arc<dyn KeySealer>,
+    signer: Option<Arc<dyn Signer>>,
+    assertions: Vec<Assertion>,
+    options: PipelineOptions,
+    tools: Option<PathBuf>,
+    no_owner: bool,
+    no_tablespaces: bool,
+    skip_unreadable: bool,
+    monitor: Arc<dyn Monitor>,
+    cancel: CancellationToken,
+    results: Mutex<Vec<AssertionResult>>,
+}
+
+impl<'a> InPlace<'a> {
+    /// Restores this backup. It is proven to level readable first, by `prover`, unless set otherwise; the safety backup is sealed by `sealer`.
+    pub fn new(
+        repository: &'a Repository,
+        record: ManifestRecord,
+        prover: Arc<dyn Prover>,
+        sealer: Arc<dyn KeySealer>,
+    ) -> Self {
+        InPlace {
+            repository,
+            record,
+            allow_unsigned: false,
+            level: Level::Readable,
+            opener: None,
+            prover,
+            sealer,
+            signer: None,
+            assertions: Vec::new(),
+            options: PipelineOptions::default(),
+            tools: None,
+            no_owner: false,
+            no_tablespaces: false,
+            skip_unreadable: false,
+            monitor: Arc::new(Silent),
+            cancel: CancellationToken::new(),
+            results: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// How deeply the backup is proven before anything is changed.
+    pub fn level(mut self, level: Level) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// Restores also what no trusted signer signed.
+    pub fn allow_unsigned(mut self, allow: bool) -> Self {
+        self.allow_unsigned = allow;
+        self
+    }
+
+    /// The identities.
+    pub fn open_with(mut self, opener: Option<Arc<dyn KeyOpener>>) -> Self {
+        self.opener = opener;
+        self
+    }
+
+    /// Who signs the safety backup.
+    pub fn sign(mut self, signer: Option<Arc<dyn Signer>>) -> Self {
+        self.signer = signer;
+        self
+    }
+
+    /// What must hold of the restored database before it goes live.
+    pub fn assertions(mut self, assertions: Vec<Assertion>) -> Self {
+        self.assertions = assertions;
+        self
+    }
+
+    /// The memory budget, the workers, and how the safety backup is cut.
+    pub fn options(mut self, options: PipelineOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Uses the PostgreSQL programs of this folder only.
+    pub fn tools(mut self, folder: Option<PathBuf>) -> Self {
+        self.tools = folder;
+        self
+    }
+
+    /// As [`PgRestore::no_owner`].
+    pub fn no_owner(mut self, no_owner: bool) -> Self {
+        self.no_owner = no_owner;
+        self
+    }
+
+    /// As [`PgRestore::no_tablespaces`].
+    pub fn no_tablespaces(mut self, no_tablespaces: bool) -> Self {
+        self.no_tablespaces = no_tablespaces;
+        self
+    }
+
+    /// As [`PgDump::skip_unreadable`], for the safety backup.
+    pub fn skip_unreadable(mut self, skip: bool) -> Self {
+        self.skip_unreadable = skip;
+        self
+    }
+
+    /// Who is told about progress.
+    pub fn monitor(mut self, monitor: Arc<dyn Monitor>) -> Self {
+        self.monitor = monitor;
+        self
+    }
+
+    /// Ends it when this is cancelled, with the live database as it was.
+    pub fn cancel_with(mut self, cancel: CancellationToken) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
+    /// What came of the assertions.
+    pub fn assertion_results(&self) -> Vec<AssertionResult> {
+        self.results.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn step(&self, doing: &str) {
+        self.monitor.event(Event::Step { doing: doing.to_owned() });
+    }
+
+    /// By its whole id: once the safety backup is made, `latest` is that one.
+    fn selector(&self) -> Selector {
+        Selector::Id(self.record.manifest.id.to_string())
+    }
+
+    fn filter(&self) -> Filter {
+        Filter { series: Some(self.record.manifest.series.clone()), ..Filter::default() }
+    }
+
+    fn request(&self) -> ReadRequest<'_> {
+        self.repository
+            .read(self.selector())
+            .filter(self.filter())
+            .allow_unsigned(self.allow_unsigned)
+            .open_with(self.opener.clone())
+            .options(self.options.clone())
+            .monitor(self.monitor.clone())
+    }
+
+    fn dump(&self, connection: &Connection) -> PgDump {
+        let dump = PgDump::new(connection.clone()).skip_unreadable(self.skip_unreadable);
+        match &self.tools {
+            Some(folder) => dump.tools(folder),
+            None => dump,
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl SwapSteps for InPlace<'_> {
+    async fn prove(&self) -> Result<()> {
+        self.step("prove the backup");
+        let request = self.repository.verify().only(self.selector()).filter(self.filter()).level(self.level);
+        let request = request.prover(self.prover.clone()).open_with(self.opener.clone());
+        let request = request.allow_unsigned(self.allow_unsigned).options(self.options.clone());
+        let verdict = request.monitor(self.monitor.clone()).run().await?;
+        let id = &self.record.manifest.id;
+        let Some(backup) = verdict.backups.first() else {
+            return Err(Error::new(&RESTORE_NOT_PROVEN, format!("backup {id} was not looked at")));
+        };
+        // That nobody signed it was allowed; anything else was not.
+        let allowed = |code: &str| self.allow_unsigned && (code == UNSIGNED.name() || code == BAD_SIGNATURE.name());
+        let sound = match backup.outcome {
+            Outcome::Passed => true,
+            Outcome::Failed => false,
+            Outcome::Unverified => {
+                let matters = |severity: Severity| severity > Severity::Notice;
+                self.allow_unsigned
+                    && backup.findings.iter().all(|finding| !matters(finding.severity) || allowed(finding.code))
+            }
+        };
+        if sound {
+            return Ok(());
+        }
+        let why: Vec<&str> = backup.findings.iter().map(|finding| finding.message.as_str()).collect();
+        let message = format!("backup {id} does not pass level {}: {}", self.level, why.join("; "));
+        Err(Error::new(&RESTORE_NOT_PROVEN, message))
+    }
+
+    async fn safety_backup(&self, live: &Connection) -> Result<String> {
+        self.step("back the live database up");
+        let mut request = self
+            .repository
+            .backup(self.record.manifest.series.clone(), Arc::new(self.dump(live)))
+            .label(Label::new(SAFETY_LABEL)?)
+            .seal(self.sealer.clone())
+            .options(self.options.clone())
+            .monitor(self.monitor.clone())
+            .cancel_with(self.cancel.clone());
+        if let Some(signer) = &self.signer {
+            request = request.sign(signer.clone());
+        }
+        Ok(request.run().await?.manifest.id.to_string())
+    }
+
+    async fn restore(&self, beside: &Connection) -> Result<String> {
+        let mut target = PgRestore::new(beside.clone())
+            .no_owner(self.no_owner)
+            .no_tablespaces(self.no_tablespaces)
+            .cancel_with(self.cancel.clone());
+        if let Some(folder) = &self.tools {
+            target = target.tools(folder);
+        }
+        self.request().restore(&target).await?;
+        Ok(self.record.manifest.id.to_string())
+    }
+
+    async fn judge(&self, beside: &Connection) -> Result<()> {
+        self.step("compare what was restored with the backup");
+        let backup = self.request().open().await?;
+        let restored = PgDump::new(beside.clone()).globals(false);
+        let restored = match &self.tools {
+            Some(folder) => restored.tools(folder),
+            None => restored,
+        };
+        let found = diff(&backup, Other::Database(&restored), self.monitor.clone()).await?;
+        let wrong = self.differences(&found);
+        if !wrong.is_empty() {
+            let message = format!("the restored database is not what was backed up: {}", wrong.join("; "));
+            return Err(Error::new(&RESTORED_DIFFERENTLY, message));
+        }
+        if self.assertions.is_empty() {
+            return Ok(());
+        }
+        self.step("check the assertions");
+        let results = assertions::run(beside, &self.assertions, backup.manifest().source.snapshot).await;
+        let failed: Vec<String> = results
+            .iter()
+            .filter(|result| result.outcome != Outcome::Passed && !result.warning_only)
+            .map(|result| format!("{}: {}", result.name, result.detail))
+            .collect();
+        *self.results.lock().unwrap_or_else(PoisonError::into_inner) = results;
+        if failed.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(&RESTORED_DIFFERENTLY, format!("the assertions do not hold: {}", failed.join("; "))))
+    }
+}
+
+impl InPlace<'_> {
+    /// What of these differences stands in the way. Rows must be equal, and every object there. A definition, an owner or a privilege that reads differently is
+    /// a warning only where it was to be expected: another version of the server, or a restore without owners.
+    fn differences(&self, found: &Diff) -> Vec<String> {
+        let mut wrong: Vec<String> = found.tables.iter().map(ToString::to_string).collect();
+        let expected = self.no_owner || self.no_tablespaces || found.version_before != found.version_after;
+        for object in &found.objects {
+            match object.status {
+                Status::Changed if expected => {
+                    self.monitor.event(Event::Warning { message: format!("restored differently: {object}") });
+                }
+                _ => wrong.push(object.to_string()),
+            }
+        }
+        wrong
+    }
+}

@@ -1,0 +1,346 @@
+//! Swaps and rollbacks on real clusters.
+
+mod support;
+
+use async_trait::async_trait;
+use backup_core::error::codes::SOURCE_FAILED;
+use backup_core::monitor::Silent;
+use backup_core::target::Target;
+use backup_core::testing::target::MemoryBackup;
+use backup_core::{Error, Result};
+use backup_postgres::error::codes::{
+    DATABASE_NOT_FOUND, NOTHING_TO_ROLL_BACK, ROLLBACK_LOSES_DATA, SWAP_FAILED, SWAP_REFUSED,
+};
+use backup_postgres::swap::{Kept, KeptKind, Newer, Rollback, Swap, SwapSteps};
+use backup_postgres::testing::Cluster;
+use backup_postgres::{Connection, PgRestore};
+use jiff::Timestamp;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+use support::*;
+
+/// Where the steps fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    Nowhere,
+    Prove,
+    SafetyBackup,
+    Restore,
+    Judge,
+}
+
+struct Steps {
+    backup: MemoryBackup,
+    fail: At,
+    done: Mutex<Vec<At>>,
+    /// Never ends where it would fail.
+    hang: bool,
+}
+
+impl Steps {
+    fn new(backup: MemoryBackup) -> Self {
+        Steps { backup, fail: At::Nowhere, done: Mutex::default(), hang: false }
+    }
+
+    async fn at(&self, at: At) -> Result<()> {
+        self.done.lock().unwrap().push(at);
+        if self.fail == at && self.hang {
+            std::future::pending::<()>().await;
+        }
+        if self.fail == at { Err(Error::new(&SOURCE_FAILED, format!("as told: {at:?}"))) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl SwapSteps for Steps {
+    async fn prove(&self) -> Result<()> {
+        self.at(At::Prove).await
+    }
+
+    async fn safety_backup(&self, live: &Connection) -> Result<String> {
+        assert!(live.connect().await.is_ok());
+        self.at(At::SafetyBackup).await.map(|()| "the safety backup".into())
+    }
+
+    async fn restore(&self, beside: &Connection) -> Result<String> {
+        PgRestore::new(beside.clone()).env(env()).restore(&self.backup, Arc::new(Silent)).await?;
+        self.at(At::Restore).await.map(|()| "the backup".into())
+    }
+
+    async fn judge(&self, beside: &Connection) -> Result<()> {
+        let session = beside.connect().await?;
+        session.query("SELECT * FROM orders", &[]).await.unwrap();
+        self.at(At::Judge).await
+    }
+}
+
+/// Every database, with what one sees of it.
+fn databases(cluster: &Cluster) -> Vec<String> {
+    let names = cluster.psql("postgres", "SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1");
+    names.lines().map(str::to_owned).collect()
+}
+
+fn orders(cluster: &Cluster, database: &str) -> String {
+    cluster.psql(database, "SELECT string_agg(what, ',' ORDER BY id) FROM orders")
+}
+
+/// A live database with properties of all kinds, and an older backup of it.
+fn shop(cluster: &Cluster) -> MemoryBackup {
+    cluster.psql(
+        "postgres",
+        r#"CREATE ROLE owner LOGIN; CREATE ROLE "The reader" LOGIN; CREATE ROLE helper LOGIN; CREATE ROLE other LOGIN;
+           CREATE DATABASE shop OWNER owner"#,
+    );
+    cluster.psql(
+        "shop",
+        "SET ROLE owner; CREATE TABLE orders (id serial PRIMARY KEY, what text); INSERT INTO orders (what) VALUES ('old')",
+    );
+    let backup = backup(cluster, "shop");
+    cluster.psql("shop", "INSERT INTO orders (what) VALUES ('new')");
+    // All of it came after the backup: it is the live database's, and survives.
+    cluster.psql(
+        "postgres",
+        r#"COMMENT ON DATABASE shop IS 'it''s the "shop" \ one';
+           ALTER DATABASE shop SET search_path = "$user", public, "a ""b"", c";
+           ALTER DATABASE shop SET work_mem = '7MB';
+           ALTER DATABASE shop SET app.motto = 'it''s \ "quoted", so';
+           ALTER ROLE "The reader" IN DATABASE shop SET statement_timeout = '1min';
+           ALTER DATABASE shop CONNECTION LIMIT 17;
+           REVOKE CONNECT, TEMPORARY ON DATABASE shop FROM PUBLIC;
+           GRANT CONNECT ON DATABASE shop TO helper WITH GRANT OPTION;
+           SET ROLE helper; GRANT CONNECT ON DATABASE shop TO "The reader"; RESET ROLE;
+           GRANT CREATE ON DATABASE shop TO "The reader""#,
+    );
+    backup
+}
+
+fn swap(cluster: &Cluster) -> Swap {
+    Swap::new(connection(cluster, "shop"))
+}
+
+fn rollback(cluster: &Cluster) -> Rollback {
+    Rollback::new(connection(cluster, "shop"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swap_and_back_again() {
+    let cluster = Cluster::start();
+    let steps = Steps::new(shop(&cluster));
+    let before = properties(&cluster, "shop");
+    let live = connection(&cluster, "shop");
+
+    let plan = swap(&cluster).plan().await.unwrap();
+    assert_eq!((plan.obstacles.clone(), plan.warnings.clone()), (vec![], vec![]));
+    assert_eq!(databases(&cluster), ["postgres", "shop"], "a plan changes nothing");
+    let nothing = rollback(&cluster).plan().await.unwrap_err();
+    assert!(nothing.is(&NOTHING_TO_ROLL_BACK), "{nothing:?}");
+
+    // Someone is connected, and in the middle of something.
+    let someone = live.connect().await.unwrap();
+    someone.batch_execute("BEGIN; INSERT INTO orders (what) VALUES ('never committed')").await.unwrap();
+    let swapped = swap(&cluster).run(&steps).await.unwrap();
+    assert!(someone.batch_execute("COMMIT").await.is_err(), "the connection was ended");
+    assert_eq!(*steps.done.lock().unwrap(), [At::Prove, At::SafetyBackup, At::Restore, At::Judge]);
+    assert_eq!((swapped.live.as_str(), swapped.backup.as_str()), ("shop", "the backup"));
+    assert_eq!(swapped.safety_backup, "the safety backup");
+    assert!(swapped.ended >= 1, "{swapped:?}");
+    assert_eq!(databases(&cluster), ["postgres", "shop", swapped.kept.as_str()]);
+    assert_eq!((orders(&cluster, "shop"), orders(&cluster, &swapped.kept)), ("old".into(), "old,new".into()));
+    assert_eq!(properties(&cluster, "shop"), before);
+    let kept = Kept::list(&live, None).await.unwrap();
+    assert_eq!((kept.len(), kept[0].kind, kept[0].name.as_str()), (1, KeptKind::Replaced, swapped.kept.as_str()));
+    let comment = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = ";
+    let said = cluster.psql("postgres", &format!("{comment} '{}'", swapped.kept));
+    assert!(said.contains("until") && said.contains("rollback"), "{said}");
+
+    // What the server does by itself is nothing newer.
+    cluster.psql("shop", "VACUUM ANALYZE");
+    assert_eq!(rollback(&cluster).plan().await.unwrap().newer, Newer::Nothing);
+    let back = rollback(&cluster).run().await.unwrap();
+    assert_eq!(databases(&cluster), ["postgres", "shop", back.undone.as_str()]);
+    assert_eq!((orders(&cluster, "shop"), orders(&cluster, &back.undone)), ("old,new".into(), "old".into()));
+    assert_eq!(properties(&cluster, "shop"), before);
+    let kept = Kept::list(&live, None).await.unwrap();
+    assert_eq!((kept.len(), kept[0].kind), (1, KeptKind::Undone));
+    assert!(rollback(&cluster).run().await.unwrap_err().is(&NOTHING_TO_ROLL_BACK));
+
+    // Only what was put aside can be dropped so.
+    for name in ["shop", "postgres", "nothing"] {
+        assert!(Kept::drop(&live, None, name).await.unwrap_err().is(&NOTHING_TO_ROLL_BACK));
+    }
+    Kept::drop(&live, None, &back.undone).await.unwrap();
+    assert_eq!(databases(&cluster), ["postgres", "shop"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_does_not_lose_newer_data_unless_told() {
+    let cluster = Cluster::start();
+    let steps = Steps::new(shop(&cluster));
+    type Expected = fn(&Newer) -> bool;
+    let changes: [(&str, Expected); 7] = [
+        ("INSERT INTO orders (what) VALUES ('newer')", |newer| *newer == Newer::Rows(1)),
+        ("UPDATE orders SET what = 'changed'", |newer| *newer == Newer::Rows(1)),
+        ("DELETE FROM orders", |newer| *newer == Newer::Rows(1)),
+        ("TRUNCATE orders", |newer| matches!(newer, Newer::Changed(_))),
+        ("SELECT nextval('orders_id_seq')", |newer| matches!(newer, Newer::Changed(_))),
+        ("SELECT lo_from_bytea(0, 'x')", |newer| matches!(newer, Newer::Rows(_))),
+        ("SELECT pg_stat_reset()", |newer| matches!(newer, Newer::Unknown(_))),
+    ];
+    for (round, (change, expected)) in (1i64..).zip(changes) {
+        let at = Timestamp::from_second(1_800_000_000 + round).unwrap();
+        swap(&cluster).at(at).run(&steps).await.unwrap();
+        cluster.psql("shop", change);
+        let rollback = rollback(&cluster).at(at);
+        let plan = rollback.plan().await.unwrap();
+        assert!(expected(&plan.newer), "{change}: {:?}", plan.newer);
+        let before = databases(&cluster);
+        let refused = rollback.run().await.unwrap_err();
+        assert!(refused.is(&ROLLBACK_LOSES_DATA), "{change}: {refused:?}");
+        assert_eq!(databases(&cluster), before);
+        rollback.lose_newer_data(true).run().await.unwrap();
+        assert_eq!(orders(&cluster, "shop"), "old,new");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_fails_leaves_the_live_database_untouched() {
+    let cluster = Cluster::start();
+    let backup = shop(&cluster);
+    let (before, rows) = (properties(&cluster, "shop"), orders(&cluster, "shop"));
+    let untouched = |what: &str| {
+        assert_eq!(databases(&cluster), ["postgres", "shop"], "{what}");
+        assert_eq!(properties(&cluster, "shop"), before, "{what}");
+        assert_eq!(orders(&cluster, "shop"), rows, "{what}");
+    };
+    for fail in [At::Prove, At::SafetyBackup, At::Restore, At::Judge] {
+        let steps = Steps { fail, ..Steps::new(backup.clone()) };
+        let someone = connection(&cluster, "shop").connect().await.unwrap();
+        let error = swap(&cluster).run(&steps).await.unwrap_err();
+        assert!(error.is(&SOURCE_FAILED) && error.to_string().contains(&format!("{fail:?}")), "{error:?}");
+        assert!(someone.batch_execute("SELECT 1").await.is_ok(), "nobody's connection was ended");
+        drop(someone);
+        untouched(&format!("{fail:?}"));
+        // The same where we are dropped in the middle.
+        let steps = Steps { fail, hang: true, ..Steps::new(backup.clone()) };
+        let swap = swap(&cluster);
+        let running = tokio::time::timeout(Duration::from_secs(1), swap.run(&steps)).await;
+        assert!(running.is_err());
+        for _ in 0..200 {
+            if databases(&cluster).len() == 2 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        untouched(&format!("dropped at {fail:?}"));
+    }
+    killed_in_the_transaction(&cluster, &backup, &untouched).await;
+}
+
+/// Someone holds what the renaming needs, so that it waits in the middle: there our connection is ended, or we are.
+async fn killed_in_the_transaction(cluster: &Cluster, backup: &MemoryBackup, untouched: &dyn Fn(&str)) {
+    for how in ["the connection is ended", "the program is killed"] {
+        let steps = Steps::new(backup.clone());
+        let holder = connection(cluster, "postgres").connect().await.unwrap();
+        holder.batch_execute("BEGIN; COMMENT ON DATABASE shop IS 'held'").await.unwrap();
+        let swap = swap(cluster);
+        let running = tokio::spawn(async move { swap.run(&steps).await });
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'ALTER DATABASE \"shop\" RENAME%'";
+        for _ in 0..600 {
+            if cluster.psql("postgres", waiting) == "1" {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(cluster.psql("postgres", waiting), "1", "{how}");
+        if how == "the program is killed" {
+            running.abort();
+            assert!(running.await.is_err());
+            // The server notices when it has the lock; nobody is there to commit.
+            holder.batch_execute("ROLLBACK").await.unwrap();
+        } else {
+            cluster.psql("postgres", &waiting.replace("count(*)", "pg_terminate_backend(pid)"));
+            let error = running.await.unwrap().unwrap_err();
+            assert!(error.is(&SWAP_FAILED) && !error.to_string().contains("is left"), "{error:?}");
+            holder.batch_execute("ROLLBACK").await.unwrap();
+        }
+        for _ in 0..200 {
+            if databases(cluster).len() == 2 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        untouched(how);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_the_way_is_told_before_anything_starts() {
+    let cluster = Cluster::options().setting("wal_level", "logical").setting("max_prepared_transactions", "5").start();
+    let steps = Steps::new(shop(&cluster));
+    let refused = async |swap: Swap, words: &[&str]| {
+        let error = swap.run(&steps).await.unwrap_err();
+        assert!(error.is(&SWAP_REFUSED), "{error:?}");
+        for word in words {
+            assert!(error.to_string().contains(word), "no {word}: {error}");
+        }
+        assert!(steps.done.lock().unwrap().is_empty(), "nothing was started");
+        assert_eq!(databases(&cluster), ["postgres", "shop"]);
+    };
+    cluster.psql(
+        "shop",
+        "SELECT pg_create_logical_replication_slot('reader_of_changes', 'pgoutput');
+         CREATE SUBSCRIPTION incoming CONNECTION 'host=nowhere.invalid' PUBLICATION p WITH (connect = false)",
+    );
+    let words = ["replication slot reader_of_changes", "subscription incoming", "--ignore-slots"];
+    refused(swap(&cluster), &words).await;
+    cluster.psql("shop", "BEGIN; INSERT INTO orders (what) VALUES ('prepared'); PREPARE TRANSACTION 'half way'");
+    refused(swap(&cluster).ignore_slots(true), &["prepared transaction half way", "COMMIT PREPARED"]).await;
+    cluster.psql("shop", "ROLLBACK PREPARED 'half way'");
+
+    // Rights.
+    let as_role = |role: &str| Swap::new(resolve(&cluster.url_as(role, "shop"))).ignore_slots(true);
+    refused(as_role("other"), &["role \"other\" does not own", "neither create nor rename"]).await;
+    refused(as_role("owner"), &["ALTER ROLE \"owner\" CREATEDB"]).await;
+    cluster.psql("postgres", "ALTER ROLE owner CREATEDB");
+    let someone = connection(&cluster, "shop").connect().await.unwrap();
+    refused(as_role("owner"), &["1 connections to database \"shop\" belong to roles"]).await;
+    drop(someone);
+    let gone = Swap::new(connection(&cluster, "nothing")).run(&steps).await.unwrap_err();
+    assert!(gone.is(&SWAP_REFUSED) && gone.hint().contains("--swap"), "{gone:?}");
+    let same = swap(&cluster).maintenance_database("shop").run(&steps).await.unwrap_err();
+    assert!(same.is(&SWAP_REFUSED), "{same:?}");
+    let nowhere = swap(&cluster).maintenance_database("nowhere").run(&steps).await.unwrap_err();
+    assert!(nowhere.is(&DATABASE_NOT_FOUND), "{nowhere:?}");
+
+    // What stays behind is told, and stays.
+    let swapped = swap(&cluster).ignore_slots(true).run(&steps).await.unwrap();
+    assert!(swapped.warnings.iter().any(|warning| warning.contains("reader_of_changes")), "{swapped:?}");
+    let slot = "SELECT database FROM pg_replication_slots WHERE slot_name = 'reader_of_changes'";
+    assert_eq!(cluster.psql("postgres", slot), swapped.kept);
+    cluster.psql(&swapped.kept, "ALTER SUBSCRIPTION incoming SET (slot_name = NONE); DROP SUBSCRIPTION incoming");
+    rollback(&cluster).run().await.unwrap();
+    assert_eq!(cluster.psql("postgres", slot), "shop");
+}
+
+/// An ordinary role that owns the database and may create databases can swap, as managed servers have it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ordinary_owner_swaps() {
+    let cluster = Cluster::start();
+    cluster.psql("postgres", "CREATE ROLE owner LOGIN CREATEDB; CREATE DATABASE shop OWNER owner");
+    cluster.psql(
+        "shop",
+        "ALTER SCHEMA public OWNER TO owner; SET ROLE owner; CREATE TABLE orders (id int, what text); INSERT INTO orders VALUES (1, 'old')",
+    );
+    let steps = Steps::new(backup(&cluster, "shop"));
+    cluster.psql("postgres", "ALTER DATABASE shop SET work_mem = '5MB'; COMMENT ON DATABASE shop IS 'mine'");
+    let before = properties(&cluster, "shop");
+    let owner = resolve(&cluster.url_as("owner", "shop"));
+    let someone = owner.connect().await.unwrap();
+    let swapped = Swap::new(owner.clone()).run(&steps).await.unwrap();
+    assert_eq!(swapped.ended, 1, "{swapped:?}");
+    drop(someone);
+    assert_eq!(properties(&cluster, "shop"), before);
+    Rollback::new(owner).run().await.unwrap();
+    assert_eq!(properties(&cluster, "shop"), before);
+}
