@@ -4,9 +4,9 @@ use super::file::{DrillSection, OneOrMore};
 use super::{Resolver, Settings};
 use crate::error::codes;
 use backup_core::{Error, Result};
-use backup_postgres::PgProver;
 use backup_postgres::assertions::{Assertion, validate};
-use secrecy::SecretString;
+use backup_postgres::{Connection, Env, PgProver};
+use secrecy::{ExposeSecret, SecretString};
 use std::path::PathBuf;
 
 /// Where backups are restored for a proof, and what need not be tested.
@@ -59,7 +59,17 @@ impl Resolver {
 impl Settings {
     /// The prover that these settings mean; what `flags` say goes before the configuration, and what they accept is added to it.
     pub fn prover(&self, flags: &ProofOptions) -> Result<PgProver> {
-        let _ = flags;
-        Ok(PgProver)
+        let own = &self.proof;
+        let mut prover = PgProver::new()
+            .accept(own.accept.iter().chain(&flags.accept).cloned())
+            .assertions(own.assertions.iter().chain(&flags.assertions).cloned())
+            .low_priority(own.low_priority || flags.low_priority);
+        if let Some(server) = flags.scratch.as_ref().or(own.scratch.as_ref()) {
+            prover = prover.scratch(Connection::resolve(Some(server.expose_secret()), &Env::from_process())?);
+        }
+        if let Some(folder) = flags.scratch_dir.as_ref().or(own.scratch_dir.as_ref()) {
+            prover = prover.scratch_folder(folder);
+        }
+        Ok(prover)
     }
 }
