@@ -25,7 +25,7 @@
 //!     .only(backup.manifest.id.as_str().parse()?)
 //!     .level(Level::Readable)
 //!     .open_with(Some(identity))
-//!     .prover(Arc::new(backproof::postgres::PgProver))
+//!     .prover(Arc::new(backproof::postgres::PgProver::new()))
 //!     .run()
 //!     .await?;
 //! println!("{verdict}");

@@ -26,6 +26,7 @@ pub mod globals;
 pub mod inventory;
 pub mod pooler;
 pub mod preflight;
+mod proof;
 pub mod prover;
 mod queries;
 pub mod restore;

@@ -70,6 +70,10 @@ pub(crate) const ASSERT_AMCHECK_SCHEMA: &str = include_str!("../sql/assert_amche
 pub(crate) const ASSERT_AMCHECK_HEAP: &str = include_str!("../sql/assert_amcheck_heap.sql");
 /// What amcheck can check.
 pub(crate) const ASSERT_AMCHECK_RELATIONS: &str = include_str!("../sql/assert_amcheck_relations.sql");
+/// The format of money, and whether anything is of that type.
+pub(crate) const LC_MONETARY: &str = include_str!("../sql/lc_monetary.sql");
+/// Sets the format of money in this session.
+pub(crate) const SET_LC_MONETARY: &str = "SELECT pg_catalog.set_config('lc_monetary', $1, false)";
 /// What may be done with a live database.
 pub(crate) const SWAP_DATABASE: &str = include_str!("../sql/swap_database.sql");
 /// What belongs to a database rather than to its name.

@@ -32,6 +32,13 @@ impl Version {
         Version { major: number / 10_000, minor: number % 10_000 }
     }
 
+    /// From `15.18`, as manifests have it.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<u32>().ok();
+        let minor = text.split_once('.').and_then(|(_, minor)| digits(minor)).unwrap_or(0);
+        Some(Version { major: digits(text)?, minor })
+    }
+
     /// From what `--version` prints: `pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`, `… 18beta1`.
     fn from_output(text: &str) -> Option<Self> {
         let word = text.split_once("(PostgreSQL)")?.1.split_whitespace().next()?;

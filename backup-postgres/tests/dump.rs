@@ -93,13 +93,13 @@ async fn parts_and_contents() {
         let globals = String::from_utf8(parts[&part("globals")].clone()).unwrap();
         assert!(globals.contains("CREATE ROLE owner"));
         assert!(parts[&part("dump")].starts_with(b"PGDMP"));
-        let mut observer = PgProver.observer(&part("dump")).unwrap();
+        let mut observer = PgProver::new().observer(&part("dump")).unwrap();
         observer.observe(&parts[&part("dump")]).unwrap();
         let summary = observer.finish().unwrap();
         assert!(summary.starts_with("1 table, 1 large object, "), "{summary}");
     }
-    assert!(PgProver.knows(source.kind()) && !PgProver.knows("command"));
-    assert!(PgProver.observer(&part("globals")).is_none());
+    assert!(PgProver::new().knows(source.kind()) && !PgProver::new().knows("command"));
+    assert!(PgProver::new().observer(&part("globals")).is_none());
 
     let lines = outcome(&source.clone().globals(false), Arc::new(Silent)).await.unwrap();
     let lines: Vec<serde_json::Value> =
@@ -296,7 +296,7 @@ async fn a_standby_and_a_session_pooler_are_good_sources() {
     cluster.become_standby();
     let source = PgDump::new(resolve(&cluster.url_as("backup", "source"))).env(env());
     let parts = read_source(&source, 1 << 20).await;
-    let mut observer = PgProver.observer(&part("dump")).unwrap();
+    let mut observer = PgProver::new().observer(&part("dump")).unwrap();
     observer.observe(&parts[&part("dump")]).unwrap();
     assert!(observer.finish().unwrap().starts_with("1 table, "));
 }

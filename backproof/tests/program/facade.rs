@@ -25,7 +25,7 @@ async fn a_first_proven_backup() {
         .only(backup.manifest.id.as_str().parse().unwrap())
         .level(Level::Readable)
         .open_with(Some(identity))
-        .prover(Arc::new(PgProver))
+        .prover(Arc::new(PgProver::new()))
         .run()
         .await
         .unwrap();

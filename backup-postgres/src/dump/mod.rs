@@ -11,7 +11,7 @@ mod parts;
 
 use crate::connection::{Connection, Env, Session};
 use crate::error::codes::CONNECTION_LOST;
-use crate::inventory::{Digester, Extras, Recorded};
+use crate::inventory::{Digester, Extras, Name, Recorded, TableName};
 use crate::preflight::{Preflight, PreflightOptions, Prepared, preflight, prepare};
 use crate::queries;
 use crate::server::{ServerFacts, query_error};
@@ -25,6 +25,8 @@ use jiff::Timestamp;
 use parts::{Archive, Script};
 use serde::Serialize;
 use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, OnceLock};
@@ -49,6 +51,9 @@ pub struct PgDump {
     globals: bool,
     role_passwords: bool,
     exclude: Vec<Exclude>,
+    /// Rows of these tables, and nothing else.
+    rows_of: Vec<TableName>,
+    schema_only: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -70,6 +75,8 @@ impl PgDump {
             globals: true,
             role_passwords: false,
             exclude: Vec::new(),
+            rows_of: Vec::new(),
+            schema_only: false,
         }
     }
 
@@ -127,6 +134,18 @@ impl PgDump {
         self
     }
 
+    /// Dumps the rows of these tables, and nothing else: to look at them again.
+    pub(crate) fn rows_of(mut self, tables: Vec<TableName>) -> Self {
+        self.rows_of = tables;
+        self
+    }
+
+    /// Dumps definitions alone.
+    pub(crate) fn schema_only(mut self) -> Self {
+        self.schema_only = true;
+        self
+    }
+
     /// pg_dump with all its arguments. None is secret.
     fn command(&self, tools: &Tools, prepared: &Prepared, preflight: &Preflight, exported: Option<&str>) -> Command {
         let mut command = Command::new(&tools.pg_dump.path);
@@ -144,6 +163,25 @@ impl PgDump {
                 Exclude::TableData(pattern) => format!("--exclude-table-data={pattern}"),
                 Exclude::Schema(pattern) => format!("--exclude-schema={pattern}"),
             });
+        }
+        if self.schema_only {
+            command.arg("--schema-only");
+        }
+        if !self.rows_of.is_empty() {
+            command.arg("--data-only");
+        }
+        for table in &self.rows_of {
+            // In double quotes, a pattern is a name (`processSQLNamePattern`).
+            let quoted = |name: &Name| {
+                let mut quoted = vec![b'"'];
+                name.as_bytes()
+                    .iter()
+                    .for_each(|byte| quoted.extend(std::iter::repeat_n(*byte, if *byte == b'"' { 2 } else { 1 })));
+                quoted.push(b'"');
+                quoted
+            };
+            let pattern = [b"--table=".to_vec(), quoted(&table.schema), b".".to_vec(), quoted(&table.name)].concat();
+            command.arg(OsString::from_vec(pattern));
         }
         command.arg("--dbname").arg(prepared.connection.argument());
         command

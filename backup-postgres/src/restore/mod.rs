@@ -36,6 +36,7 @@ pub(crate) use statement::{quote_name, quote_string};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use toc::{Choices, Recreation, Toc};
 use tokio_util::sync::CancellationToken;
@@ -365,6 +366,8 @@ struct ArchiveHead {
     folder: TempDir,
     bytes: u64,
     ended: bool,
+    /// How long the backup was waited for.
+    waited: Duration,
 }
 
 impl ArchiveHead {
@@ -373,8 +376,15 @@ impl ArchiveHead {
         // Readable by its owner alone: definitions can hold secrets.
         let folder = tempfile::Builder::new().prefix("backproof-restore-").tempdir().map_err(failed)?;
         let stream = backup.open(&dump_part()).await?;
-        let mut head =
-            ArchiveHead { parser: Parser::new(toc), stream, rest: Bytes::new(), folder, bytes: 0, ended: false };
+        let mut head = ArchiveHead {
+            parser: Parser::new(toc),
+            stream,
+            rest: Bytes::new(),
+            folder,
+            bytes: 0,
+            ended: false,
+            waited: Duration::ZERO,
+        };
         let mut file = private_file(&head.path()).map_err(failed)?;
         loop {
             let Some(mut piece) = head.stream.next().await? else {
@@ -432,7 +442,10 @@ impl ArchiveHead {
         if self.ended {
             return Ok(None);
         }
-        let Some(piece) = self.stream.next().await? else {
+        let began = Instant::now();
+        let piece = self.stream.next().await?;
+        self.waited += began.elapsed();
+        let Some(piece) = piece else {
             self.ended = true;
             return Ok(None);
         };

@@ -20,6 +20,7 @@ use backup_core::monitor::Monitor;
 use backup_core::target::Restorable;
 use backup_core::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
 
 /// Kinds whose owner must be a superuser: `EVENT TRIGGER`, and publications for all tables (checked by PostgreSQL at `OWNER TO`).
 const OF_SUPERUSERS: [&str; 3] = ["EVENT TRIGGER", "FOREIGN DATA WRAPPER", "PUBLICATION"];
@@ -154,6 +155,7 @@ pub(crate) struct Rehearsal {
     stand_ins: BTreeSet<String>,
     recorded: Option<Recorded>,
     attempt: usize,
+    lc_monetary: Option<String>,
 }
 
 impl Rehearsal {
@@ -261,6 +263,7 @@ impl Rehearsal {
             stand_ins: BTreeSet::new(),
             recorded: None,
             attempt: 0,
+            lc_monetary: backup.manifest().source.facts.get("lc_monetary").cloned(),
             archive,
         };
         rehearsal.skip_what_is_known();
@@ -285,6 +288,16 @@ impl Rehearsal {
     /// How many bytes the archive has.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// How long the load had to wait for the backup: to be fetched, decrypted and checked.
+    pub(crate) fn waited(&self) -> Duration {
+        self.archive.waited
+    }
+
+    /// The setting that values of type money were written with.
+    pub(crate) fn lc_monetary(&self) -> Option<&str> {
+        self.lc_monetary.as_deref()
     }
 
     /// What was left out: kind, schema and name of each entry, and why.
@@ -404,7 +417,7 @@ impl Rehearsal {
 
     /// Lets stand-ins own what only superusers may own; and takes it from them again, so that no function of theirs runs with such rights while data
     /// is loaded.
-    async fn elevate(&self, superusers: bool) -> Result<()> {
+    async fn elevate(&mut self, superusers: bool) -> Result<()> {
         let owners: BTreeSet<&String> = self
             .outline
             .iter()
@@ -513,16 +526,20 @@ impl Rehearsal {
         self.lacking.iter().any(|gap| gap.cause == "locale")
     }
 
+    /// Sets variables for PostgreSQL's programs.
+    pub(crate) fn set(&mut self, settings: &[(String, String)]) {
+        for (name, value) in settings {
+            self.program.connection = self.program.connection.clone().with_program_setting(name, value);
+        }
+    }
+
     /// Loads the data from the stream, and reads it to its checked end. Gives the errors.
-    pub(crate) async fn load(&mut self, monitor: &dyn Monitor, settings: &[(String, String)]) -> Result<Vec<String>> {
+    pub(crate) async fn load(&mut self, monitor: &dyn Monitor) -> Result<Vec<String>> {
         let mut errors = Vec::new();
         let (ids, _) = self.data();
         let mut loader = self.program.clone();
         if let Some(role) = &self.loader {
             loader.connection = loader.connection.with_user(role);
-        }
-        for (name, value) in settings {
-            loader.connection = loader.connection.with_program_setting(name, value);
         }
         if self.toc().has_blocks {
             let mut writer = loader.read_pipe("data", &ids)?;
@@ -540,9 +557,9 @@ impl Rehearsal {
         }
         // The parser's end says whether the archive was complete; what it saw is needed after that.
         while self.archive.next(monitor).await?.is_some() {}
-        let toc = self.archive.conclude()?;
-        self.recorded = toc.witness.map(|witness| witness.digester.finish());
-        self.archive.replace(Toc { witness: None, ..toc });
+        let mut toc = self.archive.conclude()?;
+        self.recorded = toc.witness.take().map(|witness| witness.digester.finish());
+        self.archive.replace(toc);
         Ok(errors)
     }
 
@@ -630,7 +647,7 @@ impl Rehearsal {
     }
 
     /// Removes what [`render`](Self::render) made.
-    pub(crate) async fn rendered(&self, rendering: Rendering) -> Result<()> {
+    pub(crate) async fn rendered(&mut self, rendering: Rendering) -> Result<()> {
         rendering.created.discard().await?;
         if let Some(aside) = rendering.aside {
             let sql = format!("ALTER DATABASE {} RENAME TO {}", quote_name(&aside), quote_name(&self.name));
