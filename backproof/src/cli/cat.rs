@@ -32,6 +32,9 @@ pub(super) async fn run(context: &Context, args: &CatArgs) -> Result<u8> {
         .options(settings.pipeline.clone())
         .monitor(context.monitor());
     match (&args.part, &args.table) {
+        (Some(_), None) if args.format.is_some() => {
+            return Err(Error::new(&crate::error::codes::USAGE, "--format is for the rows of a table: say --table"));
+        }
         (Some(part), None) => cat_part(context, args, &request, part).await?,
         (None, Some(table)) => cat_table(context, args, &request, table).await?,
         _ => return Err(Error::new(&crate::error::codes::USAGE, "say which part, or which table")),

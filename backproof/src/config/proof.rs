@@ -57,18 +57,36 @@ impl Resolver {
 }
 
 impl Settings {
-    /// The prover that these settings mean; what `flags` say goes before the configuration, and what they accept is added to it.
+    /// The prover that these settings mean; what `flags` say goes before the configuration, and what they accept is added to it. The code in a
+    /// backup does not get to see the identities, the keys, the configuration or the repository.
     pub fn prover(&self, flags: &ProofOptions) -> Result<PgProver> {
+        let env = Env::from_process();
         let own = &self.proof;
         let mut prover = PgProver::new()
             .accept(own.accept.iter().chain(&flags.accept).cloned())
             .assertions(own.assertions.iter().chain(&flags.assertions).cloned())
             .low_priority(own.low_priority || flags.low_priority);
-        if let Some(server) = flags.scratch.as_ref().or(own.scratch.as_ref()) {
-            prover = prover.scratch(Connection::resolve(Some(server.expose_secret()), &Env::from_process())?);
+        if let Some(folder) = &self.pg_bindir {
+            prover = prover.tools(folder);
+        }
+        // A folder given as a flag wants a cluster, whatever server the configuration names.
+        let server = match (&flags.scratch, &flags.scratch_dir) {
+            (Some(url), _) => Some(url),
+            (None, Some(_)) => None,
+            (None, None) => own.scratch.as_ref(),
+        };
+        if let Some(url) = server {
+            prover = prover.scratch(Connection::resolve(Some(url.expose_secret()), &env)?);
         }
         if let Some(folder) = flags.scratch_dir.as_ref().or(own.scratch_dir.as_ref()) {
             prover = prover.scratch_folder(folder);
+        }
+        let keys = [&self.signing_key, &self.passphrase_file, &self.trusted_signers];
+        for path in self.identities.iter().chain(keys.into_iter().flatten()) {
+            prover = prover.hide(path);
+        }
+        if let Some(folder) = self.repo.as_deref().and_then(|url| url.strip_prefix("file://")) {
+            prover = prover.hide(folder);
         }
         Ok(prover)
     }

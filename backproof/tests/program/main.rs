@@ -3,6 +3,7 @@
 //! Needs PostgreSQL's server and contrib, `age`, `gpg`, `zstd`, `ssh-keygen`, `pgbouncer`, `setsid` and `bash`; each test says what it misses.
 
 mod bad_input;
+mod comparing;
 mod configuration;
 #[path = "../../../backup-postgres/tests/support/mod.rs"]
 mod database;
@@ -17,5 +18,6 @@ mod secrets;
 mod signatures;
 mod site;
 mod stock_tools;
+mod swapping;
 mod versions;
 mod write_only;

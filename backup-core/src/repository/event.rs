@@ -131,7 +131,7 @@ impl LastProof {
 }
 
 impl Repository {
-    /// Writes an event about a backup.
+    /// Writes an event about a backup; where signers are trusted, only one that counts.
     pub async fn write_event<T: EventBody>(
         &self,
         about: &ManifestRecord,
@@ -151,6 +151,19 @@ impl Repository {
         };
         let event = Event { head, body };
         let (bytes, _) = document::write(T::KIND, &event, signer).await?;
+        // What would not count is not written.
+        if let Some(trust) = self.trust() {
+            let what = format!("this {}", T::KIND);
+            let written = Document::parse(&bytes, &what)?;
+            written.authenticate(T::KIND, &**trust, event.head.time, &what).map_err(|error| {
+                Error::new(error.code(), format!("a {} that the trusted signers do not vouch for does not count", T::KIND))
+                    .with_hint(format!(
+                        "give a signing key that trusted_signers lists for {}: `backproof keygen --signing --for proof` makes one",
+                        T::KIND.namespace()
+                    ))
+                    .with_source(error)
+            })?;
+        }
         // An id is a time and 64 random bits: what makes any name unique.
         let unique = BackupId::generate(event.head.time)?;
         let key = format!("catalog/{}/{}.{}-{unique}", event.head.series, event.head.id, T::KIND);

@@ -6,6 +6,7 @@ use crate::connection::Session;
 use crate::error::codes::{DATABASE_EXISTS, RESTORE_FAILED};
 use backup_core::Error;
 use backup_core::Result;
+use backup_core::error::ResultExt;
 use tokio_postgres::error::SqlState;
 
 /// A database that was created for a restore and is not complete. It is dropped with this, unless it is kept.
@@ -17,15 +18,21 @@ pub(super) struct Created {
 impl Created {
     /// Creates the database.
     pub(super) async fn create(session: Session, name: &str, recreation: &Recreation) -> Result<Self> {
-        session.batch_execute(&recreation.create).await.map_err(|error| {
+        let (statement, owned) = (recreation.create.clone(), name.to_owned());
+        // The server goes on creating it when our caller is dropped. Then this task is alone with the answer, and removes what it made (and
+        // nothing else: what exists already is not ours).
+        let creating = tokio::spawn(async move {
+            session.batch_execute(&statement).await.map(|()| Created { session: Some(session), name: owned })
+        });
+        let created = creating.await.or_code(&RESTORE_FAILED, || format!("create database \"{name}\""))?;
+        created.map_err(|error| {
             if error.code() == Some(&SqlState::DUPLICATE_DATABASE) {
                 return Error::new(&DATABASE_EXISTS, format!("database \"{name}\" exists already"));
             }
             failed(&format!("create database \"{name}\""), error).with_hint(
                 "where the server lacks the source's encoding or locale, install the locale there; otherwise see the cause",
             )
-        })?;
-        Ok(Created { session: Some(session), name: name.to_owned() })
+        })
     }
 
     /// Says in its comment that it is not complete, and gives it its owner and settings.

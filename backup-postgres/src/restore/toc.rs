@@ -34,8 +34,8 @@ pub(super) struct Uses {
 /// Everything that a restore has to know of an archive before it begins.
 #[derive(Debug, Default)]
 pub(super) struct Toc {
-    choices: Choices,
-    section: Option<Section>,
+    pub(super) choices: Choices,
+    pub(super) section: Option<Section>,
     pub(super) header: Option<Header>,
     /// Where the table of contents ends.
     pub(super) end: Option<u64>,

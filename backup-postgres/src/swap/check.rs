@@ -177,21 +177,24 @@ fn is_dated(name: &str) -> bool {
 }
 
 /// Makes an empty database, renames it and drops it: what managed servers forbid beyond PostgreSQL's own rules shows only when it is tried.
-pub(super) async fn try_renaming(session: &Session, names: &Names) -> Result<()> {
+pub(super) async fn try_renaming(session: Session, names: &Names) -> Result<()> {
     let first = format!("backproof_probe_{}", random_hex()?);
-    let second = format!("{first}_renamed");
-    let create = format!("CREATE DATABASE {} TEMPLATE template0 CONNECTION LIMIT 0", quote_name(&first));
-    let refused = |doing: &str, error: tokio_postgres::Error| {
-        let said = error.as_db_error().map_or_else(|| error.to_string(), |said| said.message().to_owned());
-        Error::new(&SWAP_REFUSED, format!("this server does not let databases be {doing}: {said}"))
-            .with_hint(format!("swapping \"{}\" takes that; use a role that may, {OTHERWISE}", names.live))
-    };
-    session.batch_execute(&create).await.map_err(|error| refused("created", error))?;
-    let rename = format!("ALTER DATABASE {} RENAME TO {}", quote_name(&first), quote_name(&second));
-    let renamed = session.batch_execute(&rename).await;
-    for name in [&first, &second] {
-        let dropped = session.batch_execute(&format!("DROP DATABASE IF EXISTS {}", quote_name(name))).await;
-        dropped.map_err(|error| refused("dropped", error))?;
-    }
-    renamed.map_err(|error| refused("renamed", error))
+    let hint = format!("swapping \"{}\" takes that; use a role that may, {OTHERWISE}", names.live);
+    // To its end, even when our caller is dropped: nothing is left.
+    let tried = tokio::spawn(async move {
+        let [first, second] = [quote_name(&first), quote_name(&format!("{first}_renamed"))];
+        let run = async |doing: &str, statement: String| {
+            session.batch_execute(&statement).await.map_err(|error| {
+                let said = error.as_db_error().map_or_else(|| error.to_string(), |said| said.message().to_owned());
+                Error::new(&SWAP_REFUSED, format!("this server does not let databases be {doing}: {said}"))
+            })
+        };
+        run("created", format!("CREATE DATABASE {first} TEMPLATE template0 CONNECTION LIMIT 0")).await?;
+        let renamed = run("renamed", format!("ALTER DATABASE {first} RENAME TO {second}")).await;
+        let name = if renamed.is_ok() { second } else { first };
+        run("dropped", format!("DROP DATABASE {name}")).await?;
+        renamed
+    });
+    let tried = tried.await.or_code(&SWAP_REFUSED, || "try to rename a database".to_owned())?;
+    tried.map_err(|error| error.with_hint(hint))
 }

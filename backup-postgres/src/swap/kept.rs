@@ -78,11 +78,50 @@ impl Kept {
     }
 }
 
-/// Drops the database that this connection names, if it is there, whoever is connected to it: one that we made and nobody knows yet.
-pub(super) async fn drop_database(connection: &Connection, maintenance: Option<&str>) -> Result<()> {
+/// A database that we make and nobody knows yet. It is removed, in the background, when this is dropped, unless it stays.
+pub(super) struct NewDatabase {
+    pub(super) connection: Connection,
+    maintenance: Option<String>,
+    remove: bool,
+}
+
+impl NewDatabase {
+    pub(super) fn new(connection: Connection, maintenance: Option<&str>) -> Self {
+        NewDatabase { connection, maintenance: maintenance.map(str::to_owned), remove: true }
+    }
+
+    pub(super) fn stays(mut self) {
+        self.remove = false;
+    }
+
+    /// Removes it, if it is there.
+    pub(super) async fn remove(mut self) -> Result<()> {
+        let removed = drop_database(&self.connection, self.maintenance.as_deref()).await;
+        self.remove = false;
+        removed
+    }
+}
+
+impl Drop for NewDatabase {
+    fn drop(&mut self) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        if !self.remove {
+            return;
+        }
+        let (connection, maintenance) = (self.connection.clone(), self.maintenance.clone());
+        runtime.spawn(async move {
+            if let Err(error) = drop_database(&connection, maintenance.as_deref()).await {
+                tracing::warn!(error = error.chain(), database = connection.database(), "a database of ours is left");
+            }
+        });
+    }
+}
+
+/// Drops the database that this connection names, if it is there, whoever is connected to it.
+async fn drop_database(connection: &Connection, maintenance: Option<&str>) -> Result<()> {
     let session = connect(connection, maintenance).await?;
     let name = quote_name(connection.database());
-    // FORCE came with 13.
+    // FORCE came with 13. What the connection that made it was doing may still be under way on the server: it can come later.
     let dropped = match session.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await {
         Err(error) if error.code() == Some(&SqlState::SYNTAX_ERROR) => {
             session.batch_execute(&format!("DROP DATABASE IF EXISTS {name}")).await

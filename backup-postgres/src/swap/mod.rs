@@ -30,6 +30,7 @@ use async_trait::async_trait;
 use backup_core::{Error, Result};
 use exchange::{Exchange, Gets};
 use jiff::Timestamp;
+use kept::NewDatabase;
 use names::Names;
 use record::{Kind, Record};
 
@@ -121,16 +122,15 @@ impl Swap {
         let session = connect(&self.live, self.maintenance.as_deref()).await?;
         let plan = self.plan_with(&session).await?;
         plan.require()?;
-        check::try_renaming(&session, &plan.names).await?;
-        drop(session);
+        check::try_renaming(session, &plan.names).await?;
 
         // 2. Nothing is replaced by what is not proven, nor without a way back.
         steps.prove().await?;
         let safety_backup = steps.safety_backup(&self.live).await?;
 
         // 3. Beside the live database; removed again whatever fails.
-        let beside = Beside::new(self, &plan);
-        let result = self.restore_and_swap(steps, &plan, &beside).await;
+        let beside = NewDatabase::new(self.live.with_database(&plan.names.beside), self.maintenance.as_deref());
+        let result = self.restore_and_swap(steps, &plan, &beside.connection).await;
         match result {
             Ok((backup, ended, mut warnings)) => {
                 beside.stays();
@@ -138,7 +138,16 @@ impl Swap {
                 let names = plan.names;
                 Ok(Swapped { live: names.live, kept: names.kept, backup, safety_backup, ended, warnings })
             }
-            Err(error) => Err(beside.remove(error).await),
+            Err(error) => Err(match beside.remove().await {
+                Ok(()) => error,
+                Err(second) => {
+                    let name = &plan.names.beside;
+                    let hint = format!("{}; drop database \"{name}\" yourself", error.hint());
+                    let message =
+                        format!("{}; database \"{name}\" is left, since dropping it failed: {second}", error.chain());
+                    Error::new(error.code(), message).with_hint(hint)
+                }
+            }),
         }
     }
 
@@ -146,10 +155,10 @@ impl Swap {
         &self,
         steps: &dyn SwapSteps,
         plan: &SwapPlan,
-        beside: &Beside,
+        beside: &Connection,
     ) -> Result<(String, u64, Vec<String>)> {
-        let backup = steps.restore(&beside.connection).await?;
-        steps.judge(&beside.connection).await?;
+        let backup = steps.restore(beside).await?;
+        steps.judge(beside).await?;
 
         // 4. The names change hands. What stood in the way may have come since.
         let session = connect(&self.live, self.maintenance.as_deref()).await?;
@@ -162,7 +171,7 @@ impl Swap {
             )
             .with_hint("somebody else replaced it; look what is there before you run it again"));
         }
-        let baseline = writes::count(&beside.connection).await?;
+        let baseline = writes::count(beside).await?;
         let record = Record::new(Kind::Replaced, &plan.names.live, &backup, baseline, self.at);
         let exchange = Exchange {
             from: &plan.names.live,
@@ -173,53 +182,6 @@ impl Swap {
         };
         let done = exchange.run(session, &record).await?;
         Ok((backup, done.ended, done.warnings))
-    }
-}
-
-/// The database that is restored beside the live one. It is removed when this is dropped, unless it stays.
-struct Beside {
-    connection: Connection,
-    maintenance: Option<String>,
-    remove: bool,
-}
-
-impl Beside {
-    fn new(swap: &Swap, plan: &SwapPlan) -> Self {
-        let connection = swap.live.with_database(&plan.names.beside);
-        Beside { connection, maintenance: swap.maintenance.clone(), remove: true }
-    }
-
-    fn stays(mut self) {
-        self.remove = false;
-    }
-
-    async fn remove(mut self, error: Error) -> Error {
-        self.remove = false;
-        match kept::drop_database(&self.connection, self.maintenance.as_deref()).await {
-            Ok(()) => error,
-            Err(second) => {
-                let name = self.connection.database();
-                let hint = format!("{}; drop database \"{name}\" yourself", error.hint());
-                let message =
-                    format!("{}; database \"{name}\" is left, since dropping it failed: {second}", error.chain());
-                Error::new(error.code(), message).with_hint(hint)
-            }
-        }
-    }
-}
-
-impl Drop for Beside {
-    fn drop(&mut self) {
-        if !self.remove {
-            return;
-        }
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let (connection, maintenance) = (self.connection.clone(), self.maintenance.clone());
-        runtime.spawn(async move {
-            if let Err(error) = kept::drop_database(&connection, maintenance.as_deref()).await {
-                tracing::warn!(error = error.chain(), database = connection.database(), "a restored database is left");
-            }
-        });
     }
 }
 

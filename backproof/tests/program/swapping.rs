@@ -1,0 +1,101 @@
+//! A restore in place of a live database, and the way back.
+
+use crate::site::Site;
+use backup_postgres::testing::Cluster;
+
+struct Shop {
+    cluster: Cluster,
+    site: Site,
+    url: String,
+}
+
+/// A live database that was backed up and then spoiled.
+fn spoiled(configuration: &str) -> Shop {
+    let cluster = Cluster::start();
+    cluster.psql("postgres", "CREATE DATABASE shop; ALTER DATABASE shop SET work_mem = '7MB'");
+    cluster.psql(
+        "shop",
+        "CREATE TABLE orders (id int PRIMARY KEY, note text);
+         INSERT INTO orders SELECT i, 'n' || i FROM generate_series(1, 1000) i",
+    );
+    let mut site = Site::new();
+    site.set("PG_BINDIR", cluster.bindir().display().to_string());
+    site.write("backproof.toml", &(site.read("backproof.toml") + configuration));
+    let url = cluster.url("shop");
+    site.run(&["backup", "--name", "app", "--database", &url]).ok();
+    cluster.psql("shop", "DELETE FROM orders WHERE id % 2 = 0");
+    Shop { cluster, site, url }
+}
+
+impl Shop {
+    fn rows(&self, database: &str) -> String {
+        self.cluster.psql(database, "SELECT count(*) FROM orders")
+    }
+
+    fn databases(&self) -> Vec<String> {
+        let names = "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres' ORDER BY 1";
+        self.cluster.psql("postgres", names).lines().map(str::to_owned).collect()
+    }
+}
+
+#[test]
+fn a_swap_brings_the_rows_back_and_a_rollback_takes_it_back() {
+    let shop = spoiled("");
+    let swap = ["restore", "latest", "--name", "app", "--swap", "--to", shop.url.as_str()];
+    let plan = shop.site.run(&[&swap[..], &["--dry-run", "--json"]].concat()).ok().json();
+    assert!(!plan["plan"]["steps"].as_array().unwrap().is_empty());
+    // Nobody is there to type the name.
+    assert_eq!(shop.site.run(&[&swap[..], &["--json"]].concat()).code(), "confirmation_required");
+    assert_eq!((shop.rows("shop"), shop.databases().len()), ("500".into(), 1));
+
+    let done = shop.site.run(&[&swap[..], &["--yes", "--json"]].concat()).ok().json();
+    let kept = done["swapped"]["kept"].as_str().unwrap().to_owned();
+    assert_eq!((shop.rows("shop"), shop.rows(&kept)), ("1000".into(), "500".into()));
+    assert_eq!(shop.cluster.psql("shop", "SHOW work_mem"), "7MB");
+    // The safety backup has what was live, and `latest` of the label of everyday backups is still the one that was restored.
+    let safety = done["swapped"]["safety_backup"].as_str().unwrap();
+    let rows = shop.site.run(&["cat", safety, "--table", "orders", "--format", "copy"]).ok().stdout;
+    assert_eq!(rows.lines().count(), 500);
+
+    let mut forced = shop.site.command(&["rollback", "--to", &shop.url, "--json"]);
+    forced.env("FORCE", "true");
+    let back = crate::site::finish(forced).ok().json();
+    let aside = back["rolled_back"]["put_aside"].as_str().unwrap();
+    assert_eq!((shop.rows("shop"), shop.rows(aside)), ("500".into(), "1000".into()));
+    assert_eq!(shop.databases().len(), 2);
+    let dropped = shop.site.run(&["rollback", "--to", &shop.url, "--drop-old", "--yes", "--json"]).ok().json();
+    assert_eq!(dropped["dropped"].as_array().unwrap().len(), 1);
+    assert_eq!(shop.databases(), ["shop"]);
+}
+
+#[test]
+fn rows_that_came_after_the_swap_are_not_lost_by_a_rollback() {
+    let shop = spoiled("");
+    shop.site.run(&["restore", "latest", "--name", "app", "--swap", "--to", &shop.url, "--yes"]).ok();
+    shop.cluster.psql("shop", "INSERT INTO orders VALUES (5000, 'new')");
+    let back = ["rollback", "--to", shop.url.as_str(), "--yes"];
+    assert_eq!(shop.site.run(&[&back[..], &["--json"]].concat()).code(), "rollback_loses_data");
+    assert_eq!(shop.rows("shop"), "1001");
+    shop.site.run(&[&back[..], &["--lose-newer-data"]].concat()).ok();
+    assert_eq!(shop.rows("shop"), "500");
+}
+
+#[test]
+fn whatever_fails_before_the_swap_leaves_the_live_database_alone() {
+    let failing = "[[assertions]]\nname = \"many orders\"\ncount = { table = \"public.orders\", min = 5000 }\n";
+    for (configuration, damage, code) in [(failing, false, "restored_differently"), ("", true, "restore_not_proven")] {
+        let shop = spoiled(configuration);
+        if damage {
+            let segment = shop.site.object("dump/00000000.zst.age");
+            let mut bytes = std::fs::read(&segment).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            std::fs::write(&segment, bytes).unwrap();
+        }
+        let swap = ["restore", "latest", "--name", "app", "--swap", "--to", shop.url.as_str(), "--yes", "--json"];
+        assert_eq!(shop.site.run(&swap).code(), code);
+        assert_eq!((shop.rows("shop"), shop.databases()), ("500".into(), vec!["shop".to_owned()]));
+        // Nothing is proven, nothing is backed up.
+        assert_eq!(shop.site.ids().len(), if damage { 1 } else { 2 });
+    }
+}
