@@ -8,6 +8,7 @@ use crate::level::{Level, Outcome};
 use crate::monitor::Monitor;
 use crate::names::{Label, Series};
 use crate::pipeline::PipelineOptions;
+use crate::proof::Proof;
 use crate::prover::Prover;
 use crate::repository::Repository;
 use crate::repository::catalog::{Catalog, Entry, Filter, ManifestRecord, Selector};
@@ -34,7 +35,7 @@ pub enum Drilled {
 /// What a restore must keep to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Objectives {
-    /// The longest that a restore may take (recovery time objective).
+    /// The longest that a restore may take (recovery time objective): fetching, loading and indexing, not what judges the result.
     pub rto: Option<SignedDuration>,
     /// The oldest that the newest restorable backup may be (recovery point objective).
     pub rpo: Option<SignedDuration>,
@@ -203,11 +204,10 @@ impl DrillRequest<'_> {
         let catalog = self.repository.catalog(self.filter.series.as_ref()).await?;
         let mut reports = Vec::new();
         for entry in self.choose(&catalog).await? {
-            let (started, clock) = (Timestamp::now(), std::time::Instant::now());
+            let started = Timestamp::now();
             let backup = self.verify.verify_backup(entry, &self.options).await;
-            let took = clock.elapsed();
             let record = entry.record.as_ref().ok();
-            let objectives = self.judge(&catalog, entry, &backup, took.as_secs_f64()).await;
+            let objectives = self.judge(&catalog, entry, &backup).await;
             reports.push(DrillReport {
                 version: VERSION,
                 program: concat!("backproof ", env!("CARGO_PKG_VERSION")),
@@ -272,23 +272,17 @@ impl DrillRequest<'_> {
         }
     }
 
-    async fn judge(
-        &self,
-        catalog: &Catalog,
-        entry: &Entry,
-        verdict: &BackupVerdict,
-        seconds: f64,
-    ) -> Vec<ObjectiveResult> {
+    async fn judge(&self, catalog: &Catalog, entry: &Entry, verdict: &BackupVerdict) -> Vec<ObjectiveResult> {
         let mut results = Vec::new();
         if let Some(rto) = self.objectives.rto {
             let restored = verdict.reached >= Some(Level::Restorable);
-            let limit = rto.as_secs_f64();
-            let outcome = match restored {
-                false => Outcome::Unverified,
-                true if seconds <= limit => Outcome::Passed,
-                true => Outcome::Failed,
+            let measured = verdict.proof.as_ref().filter(|_| restored).map(Proof::restore_seconds);
+            let (limit, measured_seconds) = (rto.as_secs_f64(), measured);
+            let outcome = match measured {
+                None => Outcome::Unverified,
+                Some(seconds) if seconds <= limit => Outcome::Passed,
+                Some(_) => Outcome::Failed,
             };
-            let measured_seconds = restored.then_some(seconds);
             results.push(ObjectiveResult { name: "rto", limit_seconds: limit, measured_seconds, outcome });
         }
         if let Some(rpo) = self.objectives.rpo {

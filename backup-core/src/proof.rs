@@ -83,6 +83,12 @@ pub struct Proof {
 }
 
 impl Proof {
+    /// How long the restore itself took, in seconds: all phases but those that judge what came back.
+    pub fn restore_seconds(&self) -> f64 {
+        let judging = |phase: &&Phase| !matches!(phase.name.as_str(), "compare" | "assertions");
+        self.phases.iter().filter(judging).map(|phase| phase.seconds).sum()
+    }
+
     /// What this proof says of the backup at a level: an error or a difference fails it; what was not tested, and is not accepted by name,
     /// leaves it unverified. Assertions are judged apart.
     pub fn outcome(&self, level: Level) -> Outcome {

@@ -1,6 +1,7 @@
 //! How backups are restored for a proof: what the configuration and the flags say of it, and the prover that it means.
 
 use super::file::{DrillSection, OneOrMore};
+use super::profiles::PROFILES;
 use super::{Resolver, Settings};
 use crate::error::codes;
 use backup_core::{Error, Result};
@@ -25,21 +26,29 @@ pub struct ProofOptions {
 }
 
 impl Resolver {
-    pub(super) fn proof(&mut self, section: &DrillSection) -> ProofOptions {
+    pub(super) fn proof(&mut self, section: &DrillSection) -> Result<ProofOptions> {
         let scratch = self.file_only("drill.scratch", section.scratch.clone());
         let scratch_dir = self.file_only("drill.scratch_dir", section.scratch_dir.clone());
-        let accept = section.accept.clone().map(OneOrMore::into_vec).unwrap_or_default();
+        let mut accept = section.accept.clone().map(OneOrMore::into_vec).unwrap_or_default();
         if !accept.is_empty() {
             let origin = self.file_origin();
             self.show("drill.accept", accept.join(", "), origin);
         }
-        ProofOptions {
+        if let Some(name) = self.file_only("drill.profile", section.profile.clone()) {
+            let known = PROFILES.iter().find(|profile| profile.name == name);
+            let known = known.ok_or_else(|| {
+                let names: Vec<&str> = PROFILES.iter().map(|profile| profile.name).collect();
+                super::invalid("drill.profile", &name, &names.join(" or "))
+            })?;
+            accept.extend(known.accept.iter().map(|name| (*name).to_owned()));
+        }
+        Ok(ProofOptions {
             scratch: scratch.map(SecretString::from),
             scratch_dir: scratch_dir.map(PathBuf::from),
             accept,
             low_priority: self.file_only("drill.low_priority", section.low_priority).unwrap_or(false),
             assertions: Vec::new(),
-        }
+        })
     }
 
     /// Those of every database, and those of this series.
@@ -57,18 +66,36 @@ impl Resolver {
 }
 
 impl Settings {
-    /// The prover that these settings mean; what `flags` say goes before the configuration, and what they accept is added to it.
+    /// The prover that these settings mean; what `flags` say goes before the configuration, and what they accept is added to it. The code in a
+    /// backup does not get to see the identities, the keys, the configuration or the repository.
     pub fn prover(&self, flags: &ProofOptions) -> Result<PgProver> {
+        let env = Env::from_process();
         let own = &self.proof;
         let mut prover = PgProver::new()
             .accept(own.accept.iter().chain(&flags.accept).cloned())
             .assertions(own.assertions.iter().chain(&flags.assertions).cloned())
             .low_priority(own.low_priority || flags.low_priority);
-        if let Some(server) = flags.scratch.as_ref().or(own.scratch.as_ref()) {
-            prover = prover.scratch(Connection::resolve(Some(server.expose_secret()), &Env::from_process())?);
+        if let Some(folder) = &self.pg_bindir {
+            prover = prover.tools(folder);
+        }
+        // A folder given as a flag wants a cluster, whatever server the configuration names.
+        let server = match (&flags.scratch, &flags.scratch_dir) {
+            (Some(url), _) => Some(url),
+            (None, Some(_)) => None,
+            (None, None) => own.scratch.as_ref(),
+        };
+        if let Some(url) = server {
+            prover = prover.scratch(Connection::resolve(Some(url.expose_secret()), &env)?);
         }
         if let Some(folder) = flags.scratch_dir.as_ref().or(own.scratch_dir.as_ref()) {
             prover = prover.scratch_folder(folder);
+        }
+        let keys = [&self.signing_key, &self.passphrase_file, &self.trusted_signers];
+        for path in self.identities.iter().chain(keys.into_iter().flatten()) {
+            prover = prover.hide(path);
+        }
+        if let Some(folder) = self.repo.as_deref().and_then(|url| url.strip_prefix("file://")) {
+            prover = prover.hide(folder);
         }
         Ok(prover)
     }

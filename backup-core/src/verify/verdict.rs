@@ -212,8 +212,8 @@ impl fmt::Display for BackupVerdict {
             if !proof.compared.is_empty() {
                 writeln!(f, "  compared: {}", proof.compared)?;
             }
-            let phases = proof.phases.iter().map(|phase| format!("{} {:.1} s", phase.name, phase.seconds));
-            writeln!(f, "  restored into {}: {}", proof.scratch, phases.collect::<Vec<_>>().join(", "))?;
+            let seconds: f64 = proof.phases.iter().map(|phase| phase.seconds).sum();
+            writeln!(f, "  restored into {}, in {seconds:.1} s", proof.scratch)?;
         }
         let mut hint = "";
         for what in &self.findings {
