@@ -124,6 +124,9 @@ pub async fn diff(before: &dyn Restorable, after: Other<'_>, monitor: Arc<dyn Mo
             sum(backup, &mut second, &undecided, &key).await?;
         }
         comparison = compare(&first, &second);
+        if let Some(table) = comparison.undecided.first() {
+            return Err(Error::new(&CONTENTS_UNAVAILABLE, format!("the rows of table {table} could not be compared")));
+        }
     }
     if first.server_version != second.server_version {
         let version = |inventory: &Inventory| inventory.server_version.clone().unwrap_or_else(|| "unknown".into());
