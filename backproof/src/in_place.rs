@@ -3,7 +3,7 @@
 
 use crate::error::codes::{RESTORE_NOT_PROVEN, RESTORED_DIFFERENTLY};
 use backup_core::cipher::{KeyOpener, KeySealer};
-use backup_core::error::codes::{BAD_SIGNATURE, UNSIGNED};
+use backup_core::error::codes::{BAD_SIGNATURE, CANCELLED, UNSIGNED};
 use backup_core::level::{Level, Outcome};
 use backup_core::monitor::{Event, Monitor, Silent};
 use backup_core::names::Label;
@@ -156,6 +156,15 @@ impl<'a> InPlace<'a> {
         self.results.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Work that ends with an error as soon as it is cancelled, so that what it was for can be put in order.
+    async fn unless_cancelled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            result = work => result,
+            () = self.cancel.cancelled() => Err(Error::new(&CANCELLED, "the restore was cancelled")
+                .with_hint("the live database was not touched; run it again")),
+        }
+    }
+
     fn step(&self, doing: &str) {
         self.monitor.event(Event::Step { doing: doing.to_owned() });
     }
@@ -195,7 +204,7 @@ impl SwapSteps for InPlace<'_> {
         let request = self.repository.verify().only(self.selector()).filter(self.filter()).level(self.level);
         let request = request.prover(self.prover.clone()).open_with(self.opener.clone());
         let request = request.allow_unsigned(self.allow_unsigned).options(self.options.clone());
-        let verdict = request.monitor(self.monitor.clone()).run().await?;
+        let verdict = self.unless_cancelled(request.monitor(self.monitor.clone()).run()).await?;
         let id = &self.record.manifest.id;
         let Some(backup) = verdict.backups.first() else {
             return Err(Error::new(&RESTORE_NOT_PROVEN, format!("backup {id} was not looked at")));
@@ -255,7 +264,8 @@ impl SwapSteps for InPlace<'_> {
             Some(folder) => restored.tools(folder),
             None => restored,
         };
-        let found = diff(&backup, Other::Database(&restored), self.monitor.clone()).await?;
+        let comparing = diff(&backup, Other::Database(&restored), self.monitor.clone());
+        let found = self.unless_cancelled(comparing).await?;
         let wrong = self.differences(&found);
         if !wrong.is_empty() {
             let message = format!("the restored database is not what was backed up: {}", wrong.join("; "));
@@ -265,7 +275,8 @@ impl SwapSteps for InPlace<'_> {
             return Ok(());
         }
         self.step("check the assertions");
-        let results = assertions::run(beside, &self.assertions, backup.manifest().source.snapshot).await;
+        let judging = assertions::run(beside, &self.assertions, backup.manifest().source.snapshot);
+        let results = self.unless_cancelled(async { Ok(judging.await) }).await?;
         let failed: Vec<String> = results
             .iter()
             .filter(|result| result.outcome != Outcome::Passed && !result.warning_only)
