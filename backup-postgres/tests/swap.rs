@@ -32,6 +32,7 @@ enum At {
 
 struct Steps {
     backup: MemoryBackup,
+    tools: std::path::PathBuf,
     fail: At,
     done: Mutex<Vec<At>>,
     /// Never ends where it would fail.
@@ -40,7 +41,8 @@ struct Steps {
 
 impl Steps {
     fn new(backup: MemoryBackup) -> Self {
-        Steps { backup, fail: At::Nowhere, done: Mutex::default(), hang: false }
+        let tools = backup_postgres::testing::find_bindir();
+        Steps { backup, tools, fail: At::Nowhere, done: Mutex::default(), hang: false }
     }
 
     async fn at(&self, at: At) -> Result<()> {
@@ -64,7 +66,7 @@ impl SwapSteps for Steps {
     }
 
     async fn restore(&self, beside: &Connection) -> Result<String> {
-        PgRestore::new(beside.clone()).env(env()).restore(&self.backup, Arc::new(Silent)).await?;
+        PgRestore::new(beside.clone()).env(env()).tools(&self.tools).restore(&self.backup, Arc::new(Silent)).await?;
         self.at(At::Restore).await.map(|()| "the backup".into())
     }
 
@@ -125,8 +127,21 @@ fn rollback(cluster: &Cluster) -> Rollback {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_swap_and_back_again() {
-    let cluster = Cluster::start();
-    let steps = Steps::new(shop(&cluster));
+    there_and_back(Cluster::start()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swap_and_back_again_on_16() {
+    there_and_back(Cluster::options().version(16).start()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swap_and_back_again_on_18() {
+    there_and_back(Cluster::options().version(18).start()).await;
+}
+
+async fn there_and_back(cluster: Cluster) {
+    let steps = Steps { tools: cluster.bindir().to_owned(), ..Steps::new(shop(&cluster)) };
     let before = properties(&cluster, "shop");
     let live = connection(&cluster, "shop");
 

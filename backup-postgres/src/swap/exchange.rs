@@ -53,17 +53,25 @@ impl Exchange<'_> {
             .batch_execute("BEGIN READ WRITE; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = '30s'")
             .await
             .map_err(|error| refused("begin the swap", error))?;
-        // Dropping the connection rolls back: every early return does.
-        let [from_oid, with_oid] = oids(&session, [self.from, self.with]).await?;
+        let done = self.run_in(&session, second, record).await;
+        if done.is_err() {
+            // Without an answer, the end of the connection does it.
+            let _ = session.batch_execute("ROLLBACK").await;
+        }
+        done
+    }
+
+    async fn run_in(&self, session: &Session, second: Session, record: &Record) -> Result<Exchanged> {
+        let [from_oid, with_oid] = oids(session, [self.from, self.with]).await?;
         let (Some(with_oid), true) = (with_oid, from_oid == Some(self.from_oid)) else {
             return Err(self.changed());
         };
-        let old = Properties::of(&session, self.from_oid).await?;
+        let old = Properties::of(session, self.from_oid).await?;
         let mut warnings = Vec::new();
         match &self.gets {
             Gets::Properties => {
-                warnings.extend(old.differences_for_good(&Properties::of(&session, with_oid).await?));
-                old.give(&session, with_oid, self.with).await?;
+                warnings.extend(old.differences_for_good(&Properties::of(session, with_oid).await?));
+                old.give(session, with_oid, self.with).await?;
             }
             Gets::Comment { comment: text, .. } => {
                 let statement = comment(&quote_name(self.with), text.as_deref());
@@ -73,7 +81,7 @@ impl Exchange<'_> {
 
         // While the server waits for the connections to end, and lets no new ones in, they are ended.
         let ending = Ending::begin(second, vec![self.from_oid, with_oid]);
-        self.rename(&session, self.from, self.to).await?;
+        self.rename(session, self.from, self.to).await?;
         if let Gets::Comment { unwritten_since: Some(before), .. } = self.gets {
             let written = writes::counter(ending.session(), self.from_oid).await?;
             if written != before {
@@ -84,17 +92,17 @@ impl Exchange<'_> {
                 .with_hint("nothing was changed; run it again to see what would be lost"));
             }
         }
-        self.rename(&session, self.with, self.from).await?;
+        self.rename(session, self.with, self.from).await?;
         let ended = ending.stop();
 
         let note = Record { successor: with_oid, comment: old.comment.clone(), ..record.clone() }.write();
         let note = comment(&quote_name(self.to), Some(&note));
         session.batch_execute(&note).await.map_err(|error| refused("note the swap", error))?;
-        if oids(&session, [self.from, self.to]).await? != [Some(with_oid), Some(self.from_oid)] {
+        if oids(session, [self.from, self.to]).await? != [Some(with_oid), Some(self.from_oid)] {
             return Err(self.changed());
         }
         if let Err(error) = session.batch_execute("COMMIT").await {
-            return self.look_after(&session, with_oid, error).await.map(|()| Exchanged { ended, warnings });
+            return self.look_after(session, with_oid, error).await.map(|()| Exchanged { ended, warnings });
         }
         Ok(Exchanged { ended, warnings })
     }

@@ -150,12 +150,23 @@ impl TableRestore {
     ) -> Result<Vec<RestoredTable>> {
         let chosen = self.choose(backup, tables).await?;
         let session = self.connection.connect().await?;
-        // Dropping the session rolls back: every early return does, and so does dropping the future.
+        // Dropping the session rolls back, so dropping this future does.
         begin(&session).await?;
+        let done = self.run_in(&session, backup, &chosen, monitor).await;
+        end(&session, done).await
+    }
+
+    async fn run_in(
+        &self,
+        session: &Session,
+        backup: &dyn Restorable,
+        chosen: &Chosen,
+        monitor: &dyn Monitor,
+    ) -> Result<Vec<RestoredTable>> {
         if self.mode != Mode::Beside {
-            check::lock(&session, &chosen, self.mode).await?;
+            check::lock(session, chosen, self.mode).await?;
         }
-        let (live, obstacles, warnings) = self.look(&session, backup, &chosen).await?;
+        let (live, obstacles, warnings) = self.look(session, backup, chosen).await?;
         if !obstacles.is_empty() {
             return Err(Error::new(&RESTORE_REFUSED, obstacles.join("; "))
                 .with_hint("nothing was changed; remove each obstacle as it says"));
@@ -163,19 +174,17 @@ impl TableRestore {
         for message in warnings {
             monitor.event(Event::Warning { message });
         }
-        let done = match self.mode {
-            Mode::Beside => self.restore_beside(&session, backup, &chosen, monitor).await?,
+        match self.mode {
+            Mode::Beside => self.restore_beside(session, backup, chosen, monitor).await,
             Mode::Replace => {
                 let live: Vec<Live> = live.into_iter().flatten().collect();
-                self.replace(&session, backup, &chosen, &live, monitor).await?
+                self.replace(session, backup, chosen, &live, monitor).await
             }
             Mode::MissingRows => {
                 let live: Vec<Live> = live.into_iter().flatten().collect();
-                self.put_back(&session, backup, &chosen, &live, monitor).await?
+                self.put_back(session, backup, chosen, &live, monitor).await
             }
-        };
-        run(&session, "commit the restored tables", "COMMIT").await?;
-        Ok(done)
+        }
     }
 
     async fn choose(&self, backup: &dyn Restorable, tables: &[String]) -> Result<Chosen> {
@@ -271,10 +280,14 @@ impl TableRestore {
         monitor: &dyn Monitor,
     ) -> Result<Vec<RestoredTable>> {
         let id = backup.manifest().id.as_str();
-        let mut kept = Vec::new();
+        let (mut kept, mut triggers) = (Vec::new(), Vec::new());
         for live in live {
             step(monitor, format!("keep the rows of {}", live.sql));
             kept.push(rollback::keep(session, live, &self.stamp(), id, self.at).await?);
+        }
+        // Before the tables are emptied: there are triggers for that, too.
+        for live in live {
+            triggers.push(check::quiet_triggers(session, live).await?);
         }
         let all: Vec<&str> = live.iter().map(|live| live.sql.as_str()).collect();
         run(session, "empty the tables", &format!("TRUNCATE ONLY {}", all.join(", ONLY "))).await?;
@@ -282,10 +295,9 @@ impl TableRestore {
         for index in check::parents_first(session, live).await? {
             let (live, record) = (&live[index], &chosen.records[index]);
             step(monitor, format!("restore the rows of {}", live.sql));
-            let triggers = check::quiet_triggers(session, live).await?;
             rows::load(session, backup, chosen, record, &live.sql).await?;
             rows::compare(session, chosen, record, &live.sql).await?;
-            check::wake_triggers(session, live, &triggers).await?;
+            check::wake_triggers(session, live, &triggers[index]).await?;
             rows::forward_sequences(session, live).await?;
             rollback::note_restored(session, live, &kept[index]).await?;
             let kept = Some(kept[index].clone());
@@ -359,6 +371,17 @@ async fn begin(session: &Session) -> Result<()> {
         SET LOCAL bytea_output = 'hex'; SET LOCAL xmloption = 'content'; SET LOCAL standard_conforming_strings = on;
         SET LOCAL synchronize_seqscans = off; SET LOCAL client_min_messages = 'warning'; SET LOCAL check_function_bodies = off";
     run(session, "begin", begin).await
+}
+
+/// Commits what was done, or rolls it back and waits for that.
+async fn end<T>(session: &Session, done: Result<T>) -> Result<T> {
+    match done {
+        Ok(done) => run(session, "commit", "COMMIT").await.map(|()| done),
+        Err(error) => {
+            let _ = session.batch_execute("ROLLBACK").await;
+            Err(error)
+        }
+    }
 }
 
 async fn run(session: &Session, doing: &str, sql: &str) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The rows that a table had before they were replaced: kept in a dated table, and brought back.
 
 use super::check::{self, Live, hide, qualified};
-use super::{TableRestore, begin, refused, rows, run};
+use super::{TableRestore, begin, end, refused, rows, run};
 use crate::connection::Session;
 use crate::error::codes::{NOTHING_TO_ROLL_BACK, QUERY_FAILED, ROLLBACK_LOSES_DATA};
 use crate::inventory::TableName;
@@ -125,39 +125,39 @@ impl TableRestore {
     pub async fn roll_back(&self, table: &TableName, lose_newer: bool) -> Result<u64> {
         let session = self.connection.connect().await?;
         begin(&session).await?;
-        let nothing = || Error::new(&NOTHING_TO_ROLL_BACK, format!("nothing is kept of table {table}"));
-        let kept = list(&session).await?.into_iter().rfind(|kept| kept.table == *table).ok_or_else(nothing)?;
-        let live = Live::find(&session, table).await?.ok_or_else(nothing)?;
-        run(
-            &session,
-            &format!("lock table {table}"),
-            &format!("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE", live.sql),
-        )
-        .await?;
-        if !lose_newer && digest(&session, &live.sql).await? != kept.record.restored {
-            return Err(Error::new(
-                &ROLLBACK_LOSES_DATA,
-                format!(
-                    "the rows of table {table} are not those that were restored from {}: something was written since",
-                    kept.backup
-                ),
-            )
-            .with_hint("nothing was changed; back the database up first, then say that newer data may be lost"));
-        }
-        let columns: Vec<String> = live.columns.iter().map(|column| quote_name(column)).collect();
-        let columns = columns.join(", ");
-        let triggers = check::quiet_triggers(&session, &live).await?;
-        run(&session, "empty the table", &format!("TRUNCATE ONLY {}", live.sql)).await?;
-        let insert = if columns.is_empty() {
-            format!("INSERT INTO {} SELECT FROM {}", live.sql, kept.name)
-        } else {
-            format!("INSERT INTO {} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {}", live.sql, kept.name)
-        };
-        let back = session.execute(&insert, &[]).await.map_err(|error| refused("bring the rows back", error))?;
-        check::wake_triggers(&session, &live, &triggers).await?;
-        rows::forward_sequences(&session, &live).await?;
-        run(&session, "drop the dated table", &format!("DROP TABLE {}", kept.name)).await?;
-        run(&session, "commit", "COMMIT").await?;
-        Ok(back)
+        let done = roll_back(&session, table, lose_newer).await;
+        end(&session, done).await
     }
+}
+
+async fn roll_back(session: &Session, table: &TableName, lose_newer: bool) -> Result<u64> {
+    let nothing = || Error::new(&NOTHING_TO_ROLL_BACK, format!("nothing is kept of table {table}"));
+    let kept = list(session).await?.into_iter().rfind(|kept| kept.table == *table).ok_or_else(nothing)?;
+    let live = Live::find(session, table).await?.ok_or_else(nothing)?;
+    run(session, &format!("lock table {table}"), &format!("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE", live.sql))
+        .await?;
+    if !lose_newer && digest(session, &live.sql).await? != kept.record.restored {
+        return Err(Error::new(
+            &ROLLBACK_LOSES_DATA,
+            format!(
+                "the rows of table {table} are not those that were restored from {}: something was written since",
+                kept.backup
+            ),
+        )
+        .with_hint("nothing was changed; back the database up first, then say that newer data may be lost"));
+    }
+    let columns: Vec<String> = live.columns.iter().map(|column| quote_name(column)).collect();
+    let columns = columns.join(", ");
+    let triggers = check::quiet_triggers(session, &live).await?;
+    run(session, "empty the table", &format!("TRUNCATE ONLY {}", live.sql)).await?;
+    let insert = if columns.is_empty() {
+        format!("INSERT INTO {} SELECT FROM {}", live.sql, kept.name)
+    } else {
+        format!("INSERT INTO {} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {}", live.sql, kept.name)
+    };
+    let back = session.execute(&insert, &[]).await.map_err(|error| refused("bring the rows back", error))?;
+    check::wake_triggers(session, &live, &triggers).await?;
+    rows::forward_sequences(session, &live).await?;
+    run(session, "drop the dated table", &format!("DROP TABLE {}", kept.name)).await?;
+    Ok(back)
 }
