@@ -9,6 +9,7 @@
 //! restore ends. With [`PgRestore::keep_incomplete`] it goes on to the end whatever fails, and still fails.
 
 mod database;
+mod load;
 mod programs;
 pub(crate) mod rehearsal;
 mod server;
