@@ -15,6 +15,7 @@ use backup_core::monitor::Monitor;
 use backup_core::target::Restorable;
 use backup_core::{Error, Result};
 use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -123,6 +124,9 @@ pub async fn diff(before: &dyn Restorable, after: Other<'_>, monitor: Arc<dyn Mo
             sum(backup, &mut second, &undecided, &key).await?;
         }
         comparison = compare(&first, &second);
+        if let Some(table) = comparison.undecided.first() {
+            return Err(Error::new(&CONTENTS_UNAVAILABLE, format!("the rows of table {table} could not be compared")));
+        }
     }
     if first.server_version != second.server_version {
         let version = |inventory: &Inventory| inventory.server_version.clone().unwrap_or_else(|| "unknown".into());
@@ -152,8 +156,9 @@ fn fresh_key() -> Result<[u8; 32]> {
 }
 
 fn first_columns(first: &Inventory, key: [u8; 32], tables: &[TableName]) -> RowKey {
-    let columns = |table: &TableName| Some((table.clone(), first.table(table)?.columns.clone()));
-    RowKey::new(key, tables.iter().filter_map(columns))
+    let tables: BTreeSet<&TableName> = tables.iter().collect();
+    let records = first.tables.iter().filter(|record| tables.contains(&record.table));
+    RowKey::new(key, records.map(|record| (record.table.clone(), record.columns.clone())))
 }
 
 /// Two databases of different names are compared without what has their name in it.
@@ -176,6 +181,7 @@ fn without_names_of_databases(first: &mut Inventory, second: &mut Inventory, not
 
 /// Gives the records of these tables the sum of their rows, read from the segments that hold them.
 async fn sum(backup: &dyn Restorable, inventory: &mut Inventory, tables: &[TableName], key: &RowKey) -> Result<()> {
+    let tables: BTreeSet<&TableName> = tables.iter().collect();
     for record in inventory.tables.iter_mut().filter(|record| tables.contains(&record.table)) {
         record.row_sum = sum_rows(backup, record, key).await?;
     }
@@ -217,6 +223,10 @@ impl Visitor for Summing {
 
 fn report(first: &Inventory, second: &Inventory, comparison: Comparison, mut notes: Vec<String>) -> Diff {
     let sides = Sides { expected: "before".into(), found: "after".into() };
+    let rows = |inventory: &Inventory| -> BTreeMap<TableName, u64> {
+        inventory.tables.iter().map(|record| (record.table.clone(), record.rows)).collect()
+    };
+    let (rows_before, rows_after) = (rows(first), rows(second));
     let (mut tables, mut objects): (Vec<TableDiff>, Vec<ObjectDiff>) = (Vec::new(), Vec::new());
     for difference in comparison.differences {
         let status = match &difference.change {
@@ -234,12 +244,11 @@ fn report(first: &Inventory, second: &Inventory, comparison: Comparison, mut not
         let name = table.to_string();
         // Rows and columns of one table can both differ.
         if tables.last().is_none_or(|last| last.table != name) {
-            let rows = |inventory: &Inventory| inventory.table(&table).map(|record| record.rows);
             tables.push(TableDiff {
                 table: name,
                 status,
-                rows_before: rows(first),
-                rows_after: rows(second),
+                rows_before: rows_before.get(&table).copied(),
+                rows_after: rows_after.get(&table).copied(),
                 columns_removed: Vec::new(),
                 columns_added: Vec::new(),
             });

@@ -8,7 +8,8 @@
 //! - what is checked before a dump: [`preflight`] (its recipe is [`preflight::prepare`]), [`pooler`], [`settings`], [`server`];
 //! - roles and tablespaces: [`globals()`];
 //! - all SQL that asks the catalogs: `queries` and the files of `sql/`;
-//! - pg_dump's archive format: [`archive`]; backing up: [`dump`]; restoring: [`restore`], in place of a live database: [`swap`]; checking what is read: [`prover`];
+//! - pg_dump's archive format: [`archive`]; backing up: [`dump`]; restoring: [`restore`], in place of a live database: [`swap`]; single
+//!   tables: [`table_restore`]; checking what is read: [`prover`];
 //! - a cluster to try restores in, and the cage that it runs in: [`scratch`];
 //! - what a user expects of a restored database: [`assertions`];
 //! - what a dump holds, noted and compared: [`inventory`];
@@ -34,6 +35,7 @@ pub mod scratch;
 pub mod server;
 pub mod settings;
 pub mod swap;
+pub mod table_restore;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tls;

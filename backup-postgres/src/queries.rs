@@ -96,3 +96,23 @@ pub(crate) const SWAP_WRITES: &str = include_str!("../sql/swap_writes.sql");
 pub(crate) const SWAP_COUNTER: &str = "SELECT pg_catalog.pg_stat_get_db_tuples_inserted($1) + pg_catalog.pg_stat_get_db_tuples_updated($1) + pg_catalog.pg_stat_get_db_tuples_deleted($1)";
 /// The databases of two names.
 pub(crate) const SWAP_OIDS: &str = "SELECT (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = $1), (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = $2)";
+/// A table of the live database.
+pub(crate) const TABLE_LIVE: &str = include_str!("../sql/table_live.sql");
+/// The columns of a table that can be written.
+pub(crate) const TABLE_COLUMNS: &str = include_str!("../sql/table_columns.sql");
+/// Whether a schema exists, and may be made.
+pub(crate) const TABLE_SCHEMA: &str = include_str!("../sql/table_schema.sql");
+/// Foreign keys to a table from others.
+pub(crate) const TABLE_POINTED_AT: &str = include_str!("../sql/table_pointed_at.sql");
+/// Foreign keys among some tables.
+pub(crate) const TABLE_FOREIGN_KEYS: &str = include_str!("../sql/table_foreign_keys.sql");
+/// Materialised views that read a table.
+pub(crate) const TABLE_MATERIALIZED: &str = include_str!("../sql/table_materialized.sql");
+/// The triggers of a table that fire.
+pub(crate) const TABLE_TRIGGERS: &str = include_str!("../sql/table_triggers.sql");
+/// Who has privileges on a table besides its owner.
+pub(crate) const TABLE_GRANTEES: &str = include_str!("../sql/table_grantees.sql");
+/// Tables with a comment of ours.
+pub(crate) const TABLE_KEPT: &str = include_str!("../sql/table_kept.sql");
+/// The rows of `$TABLE` in one line.
+pub(crate) const TABLE_DIGEST: &str = include_str!("../sql/table_digest.sql");

@@ -11,7 +11,9 @@ use backup_core::source::Source;
 use backup_core::target::Target;
 use backup_core::testing::source::read_source;
 use backup_core::testing::target::MemoryBackup;
-use backup_postgres::error::codes::{DUMP_FAILED, LOCK_TIMEOUT, TRANSACTION_POOLER, UNREADABLE_OBJECTS};
+use backup_postgres::error::codes::{
+    ARCHIVE_UNSUPPORTED, DUMP_FAILED, LOCK_TIMEOUT, TRANSACTION_POOLER, UNREADABLE_OBJECTS,
+};
 use backup_postgres::testing::{Cluster, PgBouncer, PoolMode};
 use backup_postgres::{PgDump, PgProver, PgRestore};
 use std::path::Path;
@@ -117,6 +119,50 @@ async fn parts_and_contents() {
         (lines[1]["archive"]["tables"].as_u64(), lines[1]["archive"]["large_objects"].as_u64()),
         (Some(1), Some(1))
     );
+}
+
+#[tokio::test]
+async fn an_archive_of_an_unknown_version_is_backed_up_and_said_to_be_unknown() {
+    let cluster = Cluster::start();
+    cluster.psql("postgres", "CREATE DATABASE source");
+    cluster.psql("source", "CREATE TABLE t AS SELECT 1");
+    let tools = tempfile::tempdir().unwrap();
+    for program in ["pg_dumpall", "pg_restore", "psql"] {
+        std::os::unix::fs::symlink(cluster.bindir().join(program), tools.path().join(program)).unwrap();
+    }
+    let real = cluster.bindir().join("pg_dump").display().to_string();
+    // The seventh byte is the format's second number: 17 is newer than any that is known.
+    let newer = format!(
+        "#!/bin/bash\nset -o pipefail\n[ \"$1\" = --version ] && exec {real} --version\n\
+         {real} \"$@\" | {{ head -c 6; head -c 1 > /dev/null; printf '\\021'; cat; }}\n"
+    );
+    std::fs::write(tools.path().join("pg_dump"), newer).unwrap();
+    std::fs::set_permissions(tools.path().join("pg_dump"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .unwrap();
+
+    let source = dump_of(&cluster, "source").globals(false).tools(tools.path());
+    let warnings = Arc::new(Warnings::default());
+    let mut snapshot = source.open(warnings.clone()).await.unwrap();
+    let mut reader = snapshot.next_part().await.unwrap().unwrap();
+    let mut dump = Vec::with_capacity(1 << 20);
+    reader.fill(&mut dump).await.unwrap();
+    let mut contents = ContentsWriter::in_memory();
+    reader.finish(&mut contents).await.unwrap();
+    assert!(dump.starts_with(b"PGDMP\x01\x11"));
+    assert!(matches!(warnings.0.lock().unwrap().as_slice(), [one] if one.contains("version 1.17")));
+    let left_out = snapshot.left_out();
+    assert!(
+        matches!(left_out.as_slice(), [one] if one.kind == "inventory" && one.reason.contains("version 1.17")),
+        "{left_out:?}"
+    );
+    let lines = String::from_utf8(contents.into_memory()).unwrap();
+    assert!(
+        lines.contains("{\"inventory\":{\"version\":1,\"unavailable\":\"unsupported archive: version 1.17"),
+        "{lines}"
+    );
+    assert!(!lines.contains("{\"archive\""), "nothing is counted that was not followed: {lines}");
+    let error = PgProver::default().observer(&part("dump")).unwrap().observe(&dump).unwrap_err();
+    assert!(error.is(&ARCHIVE_UNSUPPORTED), "{error:?}");
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ fn table(text: &str) -> TableName {
 }
 
 fn source(cluster: &Cluster, database: &str) -> PgDump {
-    PgDump::new(connection(cluster, database)).env(env()).globals(false)
+    PgDump::new(connection(cluster, database)).env(env()).tools(cluster.bindir()).globals(false)
 }
 
 async fn cat(backup: &MemoryBackup, name: &str, format: Format) -> backup_core::Result<Vec<u8>> {
@@ -56,7 +56,7 @@ const AWKWARD: &str = r#"
     CREATE TABLE generated (a int, twice int GENERATED ALWAYS AS (a * 2) STORED, z text);
     INSERT INTO generated (a, z) VALUES (1, 'z');
     CREATE TABLE wide (id int, big text);
-    INSERT INTO wide SELECT i, repeat(E'\u00e4\t,"\n', i * 70000) FROM generate_series(0, 9) i;
+    INSERT INTO wide SELECT i, repeat(E'\u00e4\t,"\n', i * 20000) FROM generate_series(0, 9) i;
     CREATE TABLE parted (a int) PARTITION BY LIST (a);
     CREATE TABLE parted_1 PARTITION OF parted FOR VALUES IN (1);
     INSERT INTO parted VALUES (1);

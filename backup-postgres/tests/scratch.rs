@@ -1,56 +1,26 @@
 //! Scratch clusters: started, caged, and gone afterwards, whatever happens.
 
+mod support;
+
 use backup_core::error::codes::NO_SPACE;
 use backup_postgres::error::codes::{SCRATCH_FAILED, TOOLS_NOT_FOUND};
 use backup_postgres::scratch::Reached;
 use backup_postgres::testing::find_bindir;
 use backup_postgres::tools::Version;
-use backup_postgres::{Env, Scratch, ScratchOptions};
+use backup_postgres::{Scratch, ScratchOptions};
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
+use support::env;
+use support::place::*;
 
 const OLD: Version = Version { major: 12, minor: 0 };
 
-/// A folder for scratch clusters, with a short path, that everybody may use.
-fn place() -> TempDir {
-    let folder = tempfile::Builder::new().prefix("bp-").tempdir_in("/tmp").unwrap();
-    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o1777)).unwrap();
-    folder
-}
-
 fn options(place: &Path) -> ScratchOptions {
     ScratchOptions::new(OLD, OLD).folder(place).tools(find_bindir()).env(env())
-}
-
-fn env() -> Env {
-    ["PATH"].into_iter().filter_map(|name| Some((name, std::env::var(name).ok()?))).collect()
-}
-
-fn entries(place: &Path) -> Vec<PathBuf> {
-    std::fs::read_dir(place).unwrap().map(|entry| entry.unwrap().path()).collect()
-}
-
-/// Whether a process has this in its command line.
-fn runs(words: &Path) -> bool {
-    let words = words.to_string_lossy();
-    std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
-        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&line).replace('\0', " ").contains(words.as_ref())
-    })
-}
-
-fn assert_nothing_is_left(place: &Path) {
-    let began = Instant::now();
-    while (!entries(place).is_empty() || runs(place)) && began.elapsed() < Duration::from_secs(20) {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    assert_eq!(entries(place), Vec::<PathBuf>::new());
-    assert!(!runs(place), "a process is left");
 }
 
 async fn ask(scratch: &Scratch, sql: &str) -> String {
@@ -101,7 +71,7 @@ async fn a_scratch_cluster_is_caged_and_goes_away() {
         !environment.contains("HOME") && !environment.contains("CARGO") && !environment.contains("CAGE"),
         "{environment}"
     );
-    assert!(!run("cat /proc/*/cmdline | tr -d '\\000'").await.contains("nextest"));
+    assert!(!run("cat /proc/*/cmdline | tr -cd a-z").await.contains("nextest"));
     let id: u32 = run("id -u").await.parse().unwrap();
     assert!(!std::fs::read_to_string("/etc/passwd").unwrap().contains(&format!(":{id}:")), "{id} is somebody's");
 
@@ -215,17 +185,6 @@ fn a_killed_drill_leaves_nothing() {
     child.kill().unwrap();
     assert_eq!(child.wait().unwrap().signal(), Some(9));
     assert_nothing_is_left(place.path());
-}
-
-/// A folder with an `unshare` that works as in a container without rights.
-fn no_namespaces(place: &Path) -> String {
-    let programs = place.join("programs");
-    std::fs::create_dir(&programs).unwrap();
-    let unshare = programs.join("unshare");
-    std::fs::write(&unshare, "#!/bin/sh\necho 'unshare: unshare failed: Operation not permitted' >&2\nexit 1\n")
-        .unwrap();
-    std::fs::set_permissions(&unshare, std::fs::Permissions::from_mode(0o755)).unwrap();
-    format!("{}:{}", programs.display(), path())
 }
 
 #[test]

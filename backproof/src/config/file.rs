@@ -94,6 +94,8 @@ pub(crate) struct DrillSection {
     /// A server to restore into, in place of a cluster of its own.
     pub(crate) scratch: Option<String>,
     pub(crate) scratch_dir: Option<String>,
+    /// A managed service whose own extensions are accepted: `supabase`.
+    pub(crate) profile: Option<String>,
     /// What cannot be tested here and need not be, by name.
     pub(crate) accept: Option<OneOrMore>,
     pub(crate) low_priority: Option<bool>,

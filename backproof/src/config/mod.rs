@@ -1,6 +1,7 @@
 //! Settings: flag over environment over `backproof.toml`, each with where it came from.
 
 mod file;
+mod profiles;
 mod proof;
 pub mod units;
 
@@ -309,7 +310,7 @@ impl Resolver {
         let level = self.file_only("verify.level", file.verify.level);
         let max_age = self.file_only("verify.max_age", file.verify.max_age);
         let min_size = self.file_only("verify.min_size", file.verify.min_size);
-        let mut proof = self.proof(&file.drill);
+        let mut proof = self.proof(&file.drill)?;
         proof.assertions = self.assertions(file.assertions, own.assertions)?;
         let rto = self.file_only("drill.rto", file.drill.rto);
         let rpo = self.file_only("drill.rpo", file.drill.rpo);

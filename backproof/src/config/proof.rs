@@ -1,6 +1,7 @@
 //! How backups are restored for a proof: what the configuration and the flags say of it, and the prover that it means.
 
 use super::file::{DrillSection, OneOrMore};
+use super::profiles::PROFILES;
 use super::{Resolver, Settings};
 use crate::error::codes;
 use backup_core::{Error, Result};
@@ -25,21 +26,29 @@ pub struct ProofOptions {
 }
 
 impl Resolver {
-    pub(super) fn proof(&mut self, section: &DrillSection) -> ProofOptions {
+    pub(super) fn proof(&mut self, section: &DrillSection) -> Result<ProofOptions> {
         let scratch = self.file_only("drill.scratch", section.scratch.clone());
         let scratch_dir = self.file_only("drill.scratch_dir", section.scratch_dir.clone());
-        let accept = section.accept.clone().map(OneOrMore::into_vec).unwrap_or_default();
+        let mut accept = section.accept.clone().map(OneOrMore::into_vec).unwrap_or_default();
         if !accept.is_empty() {
             let origin = self.file_origin();
             self.show("drill.accept", accept.join(", "), origin);
         }
-        ProofOptions {
+        if let Some(name) = self.file_only("drill.profile", section.profile.clone()) {
+            let known = PROFILES.iter().find(|profile| profile.name == name);
+            let known = known.ok_or_else(|| {
+                let names: Vec<&str> = PROFILES.iter().map(|profile| profile.name).collect();
+                super::invalid("drill.profile", &name, &names.join(" or "))
+            })?;
+            accept.extend(known.accept.iter().map(|name| (*name).to_owned()));
+        }
+        Ok(ProofOptions {
             scratch: scratch.map(SecretString::from),
             scratch_dir: scratch_dir.map(PathBuf::from),
             accept,
             low_priority: self.file_only("drill.low_priority", section.low_priority).unwrap_or(false),
             assertions: Vec::new(),
-        }
+        })
     }
 
     /// Those of every database, and those of this series.

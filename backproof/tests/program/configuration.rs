@@ -147,3 +147,30 @@ fn the_file_is_where_it_is_said_to_be() {
     assert_eq!(settings(&site, &["--config", "two.toml"])["label"].0, "two");
     assert_eq!(site.run(&["config", "--config", "three.toml", "--json"]).code(), "object_not_found");
 }
+
+#[test]
+fn what_a_drill_accepts_and_expects() {
+    let site = Site::bare();
+    let all = "[drill]\nprofile = \"supabase\"\naccept = \"extension:vector\"\nrto = \"4h\"\nrpo = \"25h\"\n\
+               scratch = \"postgres://admin:SECRET@h/postgres\"\n\
+               [[assertions]]\nname = \"sound\"\nvalid_indexes = true\n\
+               [[series.app.assertions]]\nname = \"many\"\ncount = { table = \"orders\", min = 1 }\n\
+               [[series.other.assertions]]\nname = \"not this one\"\nvalid_indexes = true\n";
+    site.write("backproof.toml", all);
+    let shown = settings(&site, &["--name", "app"]);
+    assert_eq!(shown["drill.profile"].0, "supabase");
+    assert_eq!(shown["assertions"].0, "sound, many");
+    assert!(!shown.values().any(|(value, _)| value.contains("SECRET")), "{shown:#?}");
+    for (wrong, line) in [
+        ("[drill]\nprofile = \"heroku\"\n", ""),
+        ("[drill]\nrto = \"soon\"\n", ""),
+        ("[drill]\nscratch_folder = \"x\"\n", "line 2"),
+        ("[[assertions]]\nname = \"x\"\n", "line 1"),
+        ("[[assertions]]\nname = \"x\"\nvalid_indexes = true\n[[assertions]]\nname = \"x\"\namcheck = true\n", ""),
+    ] {
+        site.write("backproof.toml", wrong);
+        let run = site.run(&["config", "--json"]);
+        assert!(run.status == 2 && run.stderr.contains(line), "{wrong}: {run}");
+        run.code();
+    }
+}

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 /// The version of these lines. Readers take no other.
 const VERSION: u32 = 1;
 
-/// Large objects of one line.
+/// Large objects of one line, and items of each list of extras: so that no line comes near the limit of 16 MiB.
 const OBJECTS_PER_LINE: usize = 4096;
 
 #[derive(Serialize, Deserialize)]
@@ -87,7 +87,9 @@ impl Inventory {
         };
         contents.line(&Line::Inventory(head)).await?;
         if let Some(extras) = &self.extras {
-            contents.line(&Line::Extras(Cow::Borrowed(extras))).await?;
+            for piece in pieces(extras) {
+                contents.line(&Line::Extras(Cow::Owned(piece))).await?;
+            }
         }
         for table in &self.tables {
             contents.line(&Line::Table(Cow::Borrowed(table))).await?;
@@ -105,6 +107,35 @@ impl Inventory {
         }
         Ok(())
     }
+}
+
+/// Extras in pieces that fit a line each.
+fn pieces(extras: &Extras) -> Vec<Extras> {
+    fn slice<T: Clone>(all: &[T], piece: usize) -> Vec<T> {
+        all.chunks(OBJECTS_PER_LINE).nth(piece).unwrap_or_default().to_vec()
+    }
+    let Extras { extensions, invalid_indexes, collation_version, collations, unpopulated_views, row_security } = extras;
+    let lists =
+        [extensions.len(), invalid_indexes.len(), collations.len(), unpopulated_views.len(), row_security.len()];
+    let longest = lists.into_iter().max().unwrap_or_default();
+    let piece = |piece: usize| Extras {
+        extensions: slice(extensions, piece),
+        invalid_indexes: slice(invalid_indexes, piece),
+        collation_version: collation_version.clone().filter(|_| piece == 0),
+        collations: slice(collations, piece),
+        unpopulated_views: slice(unpopulated_views, piece),
+        row_security: slice(row_security, piece),
+    };
+    (0..longest.div_ceil(OBJECTS_PER_LINE).max(1)).map(piece).collect()
+}
+
+fn join(all: &mut Extras, piece: Extras) {
+    all.extensions.extend(piece.extensions);
+    all.invalid_indexes.extend(piece.invalid_indexes);
+    all.collation_version = all.collation_version.take().or(piece.collation_version);
+    all.collations.extend(piece.collations);
+    all.unpopulated_views.extend(piece.unpopulated_views);
+    all.row_security.extend(piece.row_security);
 }
 
 /// Reads an inventory back from the lines of `contents`: give it every line that is not backproof's own, then [`finish`](InventoryReader::finish).
@@ -140,7 +171,7 @@ impl InventoryReader {
             Line::Table(table) => self.inventory.tables.push(table.into_owned()),
             Line::Object(object) => self.inventory.objects.push(object.into_owned()),
             Line::LargeObjects(group) => self.group(group)?,
-            Line::Extras(extras) => self.inventory.extras = Some(extras.into_owned()),
+            Line::Extras(extras) => join(self.inventory.extras.get_or_insert_default(), extras.into_owned()),
         }
         Ok(())
     }

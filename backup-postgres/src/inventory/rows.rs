@@ -355,3 +355,44 @@ impl LongRow {
         self.digests
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_any_size_takes_no_memory() {
+        let piece = vec![b'x'; 100_000];
+        let columns = [Name::from("a"), Name::from("b")];
+        let key = RowKey::new([1; 32], [(TableName::new("s", "t"), vec!["b".into(), "a".into()])]);
+        let mut summer = key.summer(&TableName::new("s", "t"), &columns).unwrap();
+        let mut rows = RowsInOrder::default();
+        for _ in 0..200 {
+            rows.feed(&piece);
+            summer.feed(&piece);
+            assert!(rows.gathered.capacity() <= 2 * GATHERED, "{}", rows.gathered.capacity());
+            assert!(summer.cut.capacity() <= 2 * LONG_ROW, "{}", summer.cut.capacity());
+        }
+        for end in [&b"\ty\n"[..], TERMINATOR] {
+            rows.feed(end);
+            summer.feed(end);
+        }
+        let digest = rows.finish().unwrap();
+        assert_eq!((digest.rows, digest.bytes), (1, 20_000_003));
+        assert_eq!(summer.finish().unwrap().0, 1);
+    }
+
+    #[test]
+    fn a_sum_carries() {
+        let mut sum = RowSum([u64::MAX, u64::MAX, 0, u64::MAX]);
+        let mut one = [0; 32];
+        one[0] = 1;
+        sum.add(&one);
+        assert_eq!(sum, RowSum([0, 0, 1, u64::MAX]));
+        let mut most = [0xff; 32];
+        sum.add(&most);
+        most = [0; 32];
+        sum.add(&most);
+        assert_eq!(sum, RowSum([u64::MAX, u64::MAX, 0, u64::MAX]), "adding 2^256 - 1 is taking 1 away");
+    }
+}

@@ -38,27 +38,26 @@ impl Created {
     /// Says in its comment that it is not complete, and gives it its owner and settings.
     pub(super) async fn prepare(&self, recreation: &Recreation, backup: &str) -> Result<()> {
         let comment = format!("backproof: restore of {backup} has not finished; this database is not complete");
-        self.run(&format!("COMMENT ON DATABASE {} IS {}", quote_name(&self.name), quote_string(&comment))).await?;
-        for statement in recreation.owner.iter().chain(&recreation.before) {
-            self.run(statement).await?;
-        }
-        Ok(())
+        let comment = format!("COMMENT ON DATABASE {} IS {}", quote_name(&self.name), quote_string(&comment));
+        self.run(std::iter::once(&comment).chain(&recreation.owner).chain(&recreation.before)).await
     }
 
-    async fn run(&self, statement: &str) -> Result<()> {
+    /// Runs statements about the database in the database itself: the server keeps their texts in its encoding.
+    async fn run(&self, statements: impl Iterator<Item = &String>) -> Result<()> {
         let Some(session) = &self.session else { return Ok(()) };
-        // The statement itself is not shown: it may hold a value that nobody should see.
-        let words: Vec<&str> = statement.split_whitespace().take(3).collect();
-        session.batch_execute(statement).await.map_err(|error| failed(&words.join(" "), error))
+        let inside = session.connection().with_database(&self.name).connect().await?;
+        for statement in statements {
+            // The statement itself is not shown: it may hold a value that nobody should see.
+            let words: Vec<&str> = statement.split_whitespace().take(3).collect();
+            inside.batch_execute(statement).await.map_err(|error| failed(&words.join(" "), error))?;
+        }
+        Ok(())
     }
 
     /// Gives it the rest of its properties, its own comment among them.
     pub(super) async fn complete(&self, recreation: &Recreation) -> Result<()> {
         let comment = format!("COMMENT ON DATABASE {} IS NULL", quote_name(&self.name));
-        for statement in std::iter::once(&comment).chain(&recreation.after) {
-            self.run(statement).await?;
-        }
-        Ok(())
+        self.run(std::iter::once(&comment).chain(&recreation.after)).await
     }
 
     /// It is complete, and stays.

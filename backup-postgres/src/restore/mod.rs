@@ -12,7 +12,7 @@ mod database;
 mod programs;
 pub(crate) mod rehearsal;
 mod server;
-mod statement;
+pub(crate) mod statement;
 mod toc;
 
 use crate::archive::Parser;

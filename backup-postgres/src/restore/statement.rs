@@ -6,15 +6,15 @@
 
 /// A token, with the place it has in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Token<'a> {
-    pub(super) kind: Kind,
+pub(crate) struct Token<'a> {
+    pub(crate) kind: Kind,
     /// As written.
-    pub(super) text: &'a str,
-    pub(super) at: usize,
+    pub(crate) text: &'a str,
+    pub(crate) at: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A key word or a plain name, in lower case.
     Word(String),
     /// A name in double quotes, unquoted.
@@ -27,12 +27,12 @@ pub(super) enum Kind {
 
 impl Token<'_> {
     /// Whether it is this key word.
-    pub(super) fn is(&self, word: &str) -> bool {
+    pub(crate) fn is(&self, word: &str) -> bool {
         matches!(&self.kind, Kind::Word(found) if found == word)
     }
 
     /// The name that it is, if it can be one.
-    pub(super) fn name(&self) -> Option<&str> {
+    pub(crate) fn name(&self) -> Option<&str> {
         match &self.kind {
             Kind::Word(name) | Kind::Quoted(name) => Some(name),
             _ => None,
@@ -42,19 +42,19 @@ impl Token<'_> {
 
 /// A statement: its tokens, the closing semicolon left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Statement<'a> {
-    pub(super) sql: &'a str,
-    pub(super) tokens: Vec<Token<'a>>,
+pub(crate) struct Statement<'a> {
+    pub(crate) sql: &'a str,
+    pub(crate) tokens: Vec<Token<'a>>,
 }
 
 impl<'a> Statement<'a> {
     /// Whether it begins with these key words.
-    pub(super) fn begins(&self, words: &[&str]) -> bool {
+    pub(crate) fn begins(&self, words: &[&str]) -> bool {
         self.tokens.len() >= words.len() && self.tokens.iter().zip(words).all(|(token, word)| token.is(word))
     }
 
     /// The statement with one token replaced.
-    pub(super) fn replacing(&self, token: &Token<'_>, with: &str) -> String {
+    pub(crate) fn replacing(&self, token: &Token<'_>, with: &str) -> String {
         let start = self.tokens.first().map_or(0, |first| first.at);
         let (from, to) = (token.at - start, token.at - start + token.text.len());
         format!("{}{with}{}", &self.sql[..from], &self.sql[to..])
@@ -72,7 +72,7 @@ impl<'a> Statement<'a> {
 /// Takes a script apart; `None` for what these few rules do not cover (dollar quotes, comments, an unclosed quote).
 ///
 /// Strings without an E have no escapes but the doubled quote: backproof dumps with standard_conforming_strings on.
-pub(super) fn statements(sql: &str) -> Option<Vec<Statement<'_>>> {
+pub(crate) fn statements(sql: &str) -> Option<Vec<Statement<'_>>> {
     let mut statements = Vec::new();
     let mut tokens: Vec<Token<'_>> = Vec::new();
     let mut at = 0;

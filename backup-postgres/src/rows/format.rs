@@ -99,14 +99,16 @@ fn csv<'a>(values: impl Iterator<Item = Option<&'a [u8]>>, count: usize, out: &m
         let Some(value) = value else { continue };
         // What reads as NULL, and, alone in a line, as the end of the data.
         let special = value.is_empty() || count == 1 && value == b"\\.";
-        if special || value.iter().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r')) {
+        let unsafe_alone = memchr::memchr3(b',', b'"', b'\n', value).or_else(|| memchr::memchr(b'\r', value));
+        if special || unsafe_alone.is_some() {
             out.push(b'"');
-            for byte in value {
-                if *byte == b'"' {
-                    out.push(b'"');
-                }
-                out.push(*byte);
+            let mut rest = value;
+            while let Some(quote) = memchr::memchr(b'"', rest) {
+                out.extend_from_slice(&rest[..=quote]);
+                out.push(b'"');
+                rest = &rest[quote + 1..];
             }
+            out.extend_from_slice(rest);
             out.push(b'"');
         } else {
             out.extend_from_slice(value);

@@ -1,6 +1,8 @@
 //! What the tests of dumps and restores share: a rich database, and a way to compare two.
 #![allow(dead_code)] // each test file uses its own part of it
 
+pub(crate) mod place;
+
 use backup_core::names::PartName;
 use backup_core::source::SourceInfo;
 use backup_core::testing::target::MemoryBackup;
