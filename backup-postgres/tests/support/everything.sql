@@ -17,7 +17,10 @@ COMMENT ON SCHEMA "Odd ""schema""
 with a line; and \ 'quotes'" IS E'a comment;\n-- with lines, ''quotes'', "quotes", \\ and ü; $$ $1 \n\\connect nowhere\n';
 
 -- Languages, transforms, access methods.
-CREATE TRUSTED LANGUAGE plfar HANDLER plpgsql_call_handler INLINE plpgsql_inline_handler VALIDATOR plpgsql_validator;
+CREATE FUNCTION app.call_handler() RETURNS language_handler LANGUAGE c AS '$libdir/plpgsql', 'plpgsql_call_handler';
+CREATE FUNCTION app.inline_handler(internal) RETURNS void LANGUAGE c STRICT AS '$libdir/plpgsql', 'plpgsql_inline_handler';
+CREATE FUNCTION app.validator(oid) RETURNS void LANGUAGE c STRICT AS '$libdir/plpgsql', 'plpgsql_validator';
+CREATE TRUSTED LANGUAGE plfar HANDLER app.call_handler INLINE app.inline_handler VALIDATOR app.validator;
 ALTER LANGUAGE plfar OWNER TO "owner ""o""";
 GRANT USAGE ON LANGUAGE plfar TO "réader" WITH GRANT OPTION;
 REVOKE USAGE ON LANGUAGE plfar FROM PUBLIC;
