@@ -35,7 +35,8 @@ async fn prove(backup: &MemoryBackup, programs: &Path) -> Proof {
 
 #[track_caller]
 fn assert_identical(proof: &Proof) {
-    let differences: Vec<String> = proof.differences.iter().map(|one| format!("{}: {}", one.object, one.what)).collect();
+    let differences: Vec<String> =
+        proof.differences.iter().map(|one| format!("{}: {}", one.object, one.what)).collect();
     assert_eq!((&proof.errors, &differences, &proof.untested), (&vec![], &vec![], &vec![]), "{:#?}", proof.notes);
     assert_eq!(proof.outcome(Level::Identical), Outcome::Passed);
     assert!(proof.compared.contains("tables with"), "{}", proof.compared);
