@@ -14,6 +14,9 @@ use jiff::tz::TimeZone;
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 
+/// Its first line is a passphrase.
+const MAX_PASSPHRASE_FILE: u64 = 64 << 10;
+
 impl Settings {
     /// Opens the store, without looking into it.
     pub async fn sink(&self) -> Result<Arc<dyn Sink>> {
@@ -108,8 +111,9 @@ impl Settings {
     fn prompt(&self, person: Arc<dyn Prompt>) -> Result<Arc<dyn Prompt>> {
         match &self.passphrase_file {
             Some(path) => {
-                let text = std::fs::read_to_string(path)
+                let bytes = backup_core::small_file::read(path, MAX_PASSPHRASE_FILE)
                     .map_err(|error| backup_core::error::io_error(format!("read {}", path.display()), error))?;
+                let text = zeroize::Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
                 let line = text.lines().next().unwrap_or_default();
                 Ok(Arc::new(FixedPassphrase(SecretString::from(line.to_owned()))))
             }

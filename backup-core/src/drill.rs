@@ -320,6 +320,7 @@ impl Repository {
         let records = catalog.entries().iter().filter_map(|entry| entry.record.as_ref().ok());
         let manifests = records.map(|record| (record.manifest.id.clone(), record.sha256)).collect();
         let proofs = self.proofs(series, &manifests).await?;
-        Ok(proofs.into_iter().filter_map(|(id, proofs)| Some((id, LastProof::of(&proofs)?))).collect())
+        let now = self.now().0;
+        Ok(proofs.into_iter().filter_map(|(id, proofs)| Some((id, LastProof::of(&proofs, now)?))).collect())
     }
 }

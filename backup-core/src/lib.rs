@@ -29,6 +29,7 @@ pub mod restore;
 pub mod retention;
 pub mod signature;
 pub mod sink;
+pub mod small_file;
 pub mod source;
 pub mod target;
 #[cfg(feature = "testing")]

@@ -106,6 +106,12 @@ impl Identities {
     pub async fn file(self, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let name = path.display().to_string();
+        // A key itself, where the name of its file should be: it must not be shown.
+        let start = name.trim_start().to_ascii_uppercase();
+        if ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "-----BEGIN"].iter().any(|secret| start.starts_with(secret)) {
+            return Err(Error::new(&INVALID_IDENTITY, "a secret key was given where the name of its file is expected")
+                .with_hint("write the key to a file of mode 0600 and name that; what stands in a variable or an argument is seen by others"));
+        }
         let read = |error| io_error(format!("read identity {name}"), error);
         let metadata = tokio::fs::metadata(path).await.map_err(read)?;
         if metadata.len() > MAX_FILE {
@@ -118,7 +124,7 @@ impl Identities {
         if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 {
             tracing::warn!(file = name, "this identity can be read by others: chmod 600");
         }
-        let bytes: SecretSlice<u8> = tokio::fs::read(path).await.map_err(read)?.into();
+        let bytes: SecretSlice<u8> = crate::read_small(path.into(), MAX_FILE).await.map_err(read)?.into();
         self.text(&name, &bytes)
     }
 

@@ -38,6 +38,13 @@ pub use ssh_signer::SshSigner;
 pub use trusted_signers::TrustedSigners;
 
 /// Runs work that blocks (plugins, scrypt, prompts) on a thread that may.
+/// Reads a key file or a list, away from the threads that wait for others.
+async fn read_small(path: std::path::PathBuf, limit: u64) -> std::io::Result<Vec<u8>> {
+    tokio::task::spawn_blocking(move || backup_core::small_file::read(&path, limit))
+        .await
+        .map_err(std::io::Error::other)?
+}
+
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> backup_core::Result<T> + Send + 'static,
 ) -> backup_core::Result<T> {

@@ -103,8 +103,9 @@ pub(crate) async fn read(spec: &str) -> Result<Spec> {
             Err(invalid(format!("{spec} has {} bytes, too many for a file of recipients", metadata.len())))
         }
         Ok(_) => {
-            let bytes =
-                tokio::fs::read(spec).await.map_err(|error| io_error(format!("read recipients {spec}"), error))?;
+            let bytes = crate::read_small(spec.into(), MAX_FILE)
+                .await
+                .map_err(|error| io_error(format!("read recipients {spec}"), error))?;
             file(spec, bytes)
         }
         Err(_) if looks_like_path(spec) => Err(invalid(format!("there is no file {spec}"))),

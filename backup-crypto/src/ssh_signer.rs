@@ -50,7 +50,7 @@ impl SshSigner {
         if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 {
             tracing::warn!(file = name, "this signing key can be read by others: chmod 600");
         }
-        let bytes: SecretSlice<u8> = tokio::fs::read(path).await.map_err(read)?.into();
+        let bytes: SecretSlice<u8> = crate::read_small(path.into(), MAX_FILE).await.map_err(read)?.into();
         crate::blocking(move || Self::from_openssh(&name, &bytes, prompt.as_ref())).await
     }
 

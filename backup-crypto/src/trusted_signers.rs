@@ -76,7 +76,7 @@ impl TrustedSigners {
         if tokio::fs::metadata(path).await.map_err(read)?.len() > MAX_FILE {
             return Err(Error::new(&INVALID_TRUSTED_SIGNERS, format!("{name} is too long for a list of signers")));
         }
-        let text = String::from_utf8(tokio::fs::read(path).await.map_err(read)?)
+        let text = String::from_utf8(crate::read_small(path.into(), MAX_FILE).await.map_err(read)?)
             .map_err(|_| Error::new(&INVALID_TRUSTED_SIGNERS, format!("{name} is not text")))?;
         Self::parse(&text, zone).map_err(|error| error.context(format!("read {name}")))
     }

@@ -32,7 +32,8 @@ pub async fn globals(
         "--dbname",
         &connection.argument(),
         "--database",
-        connection.database(),
+        // A bare name with `=` or `://` in it would be a connection string, to whatever server it names.
+        &connection.database_argument(),
     ]);
     if !with_passwords {
         command.arg("--no-role-passwords");

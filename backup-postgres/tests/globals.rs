@@ -48,3 +48,27 @@ async fn failures_say_what_pg_dumpall_said() {
     let error = script(&cluster, &cluster.url("missing"), false).await.unwrap_err();
     assert!(error.to_string().contains("\"missing\""), "{error}");
 }
+
+/// `--database` of pg_dumpall takes a connection string too: a name that reads as one must not lead to another server.
+#[tokio::test]
+async fn a_database_named_like_a_connection_string_is_a_name() {
+    let (cluster, other) = (Cluster::start(), Cluster::start());
+    other.psql("postgres", "CREATE ROLE of_another_server");
+    cluster.psql("postgres", "CREATE ROLE of_this_server");
+    let names = [
+        format!("host={} dbname=postgres", other.socket_folder().display()),
+        format!("postgres://postgres@/postgres?host={}", other.socket_folder().display()),
+        "a=b".to_owned(),
+        "it's \\ here".to_owned(),
+    ];
+    for name in names {
+        assert!(name.len() < 64, "{name}");
+        cluster.psql("postgres", &format!("CREATE DATABASE \"{name}\""));
+        let connection =
+            Connection::resolve(Some(&cluster.url("postgres")), &Env::default()).unwrap().with_database(&name);
+        let tools = Tools::find(Version { major: 0, minor: 0 }, Some(cluster.bindir()), &Env::default()).await.unwrap();
+        let text = globals(&tools, &connection, false, &backup_core::monitor::Silent).await.unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.contains("of_this_server") && !text.contains("of_another_server"), "{name}: {text}");
+    }
+}

@@ -484,3 +484,16 @@ async fn long_lists_of_extras_fit_into_lines() {
     assert_eq!(lines.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{\"extras\"")).count(), 3);
     assert_eq!(read_line_by_line(&lines).unwrap(), Recorded::Available(Box::new(inventory)));
 }
+
+/// The lines are a format: what was once written is read for ever.
+#[tokio::test]
+async fn the_lines_are_as_they_were() {
+    let mut contents = ContentsWriter::in_memory();
+    Recorded::Available(Box::new(inventory(SMALL[0]))).write(&mut contents).await.unwrap();
+    let lines = String::from_utf8(contents.into_memory()).unwrap();
+    let golden = include_str!("archives/small-15.contents");
+    for (line, golden) in lines.lines().zip(golden.lines()) {
+        assert_eq!(line, golden);
+    }
+    assert_eq!(lines, golden);
+}

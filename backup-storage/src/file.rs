@@ -155,8 +155,21 @@ impl Folder {
         self.root.join(key.as_str())
     }
 
+    /// Whether a folder on the way to this key is a link. One may lead to the repository as a whole, but not to a part of it.
+    fn is_through_link(&self, key: &str) -> bool {
+        let folders = key.match_indices('/').map(|(at, _)| &key[..at]);
+        let mut folders = folders.map(|folder| self.root.join(folder));
+        folders.any(|folder| std::fs::symlink_metadata(folder).is_ok_and(|found| found.is_symlink()))
+    }
+
     fn write(&self, key: &ObjectKey, data: &[u8], existing: Existing) -> Result<()> {
         let path = self.path(key);
+        if self.is_through_link(key.as_str()) {
+            return Err(io_error(
+                format!("write {}: a folder on the way is a link", path.display()),
+                std::io::Error::from(std::io::ErrorKind::NotADirectory),
+            ));
+        }
         let parent = path.parent().unwrap_or(&self.root);
         let failed = |what: &str, errno: Errno| io_error(format!("{what} {}", path.display()), errno.into());
         for attempt in 1.. {
@@ -227,6 +240,9 @@ impl Folder {
 
     fn open(&self, key: &ObjectKey) -> Result<(File, u64)> {
         let path = self.path(key);
+        if self.is_through_link(key.as_str()) {
+            return Err(absent(key, &path));
+        }
         // Non-blocking, so that a pipe somebody put there does not hold the thread for ever.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let file = match rustix::fs::open(&path, flags, Mode::empty()) {
@@ -264,6 +280,7 @@ impl Folder {
     fn stat(&self, key: ObjectKey) -> Result<ObjectInfo> {
         let path = self.path(&key);
         match std::fs::symlink_metadata(&path) {
+            Ok(_) if self.is_through_link(key.as_str()) => Err(absent(&key, &path)),
             Ok(metadata) if metadata.is_file() => info(key, &path, &metadata),
             Ok(_) => Err(absent(&key, &path)),
             Err(error) if is_absent(&error) => Err(absent(&key, &path)),
@@ -278,7 +295,7 @@ impl Folder {
             let path = self.root.join(&folder);
             let failed = |error| io_error(format!("list {}", path.display()), error);
             // A link may lead to the folder as a whole, but not to a part of it.
-            let linked = !folder.is_empty() && std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink());
+            let linked = !folder.is_empty() && self.is_through_link(&format!("{folder}/"));
             let entries = match std::fs::read_dir(&path) {
                 _ if linked => continue,
                 Ok(entries) => entries,
@@ -314,6 +331,9 @@ impl Folder {
     /// Removes an object, then the folders that are empty without it.
     fn delete(&self, key: &ObjectKey) -> Result<()> {
         let path = self.path(key);
+        if self.is_through_link(key.as_str()) {
+            return Ok(());
+        }
         match rustix::fs::unlink(&path) {
             Ok(()) => {}
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(()),

@@ -5,6 +5,7 @@ use backup_core::error::codes;
 use backup_core::{Error, Result};
 use backup_storage::Environment;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 
 /// The version of the JSON documents.
@@ -43,20 +44,20 @@ impl Output {
             serde_json::to_string_pretty(&document)
                 .map_err(|error| Error::new(&codes::IO, "write the JSON document").with_source(error))?
         } else {
-            text()
+            printable(&text()).into_owned()
         };
         print(&text)
     }
 
     /// Prints something that needs attention.
     pub(super) fn warning(&self, message: &str) {
-        eprintln!("warning: {message}");
+        eprintln!("warning: {}", printable(message));
     }
 
     /// Prints something worth knowing.
     pub(super) fn notice(&self, message: &str) {
         if !self.quiet {
-            eprintln!("{message}");
+            eprintln!("{}", printable(message));
         }
     }
 
@@ -69,9 +70,19 @@ impl Output {
             eprintln!("backproof: interrupted; {}", error.hint());
             return status;
         }
-        eprintln!("error: {}", error.report());
+        eprintln!("error: {}", printable(&error.report()));
         2
     }
+}
+
+/// Names come from databases and stores, and may hold what a terminal takes for commands: such characters are shown as escapes. Line feeds and tabs stay.
+pub(super) fn printable(text: &str) -> Cow<'_, str> {
+    let commands = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !text.contains(commands) {
+        return Cow::Borrowed(text);
+    }
+    let escape = |c: char| if commands(c) { c.escape_default().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(escape).collect())
 }
 
 /// Writes to stdout; a reader that went away (`| head`) is no error.
@@ -119,9 +130,24 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
+    // A line feed in a cell would begin a row of its own.
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| cell.replace(['\n', '\r'], " ")).collect()).collect();
     let line = |row: &Vec<String>| {
         let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         cells.join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{printable, table};
+
+    #[test]
+    fn nothing_printed_commands_the_terminal_or_forges_a_row() {
+        assert_eq!(printable("e\u{1b}]0;title\u{7}\r\n"), "e\\u{1b}]0;title\\u{7}\\r\n");
+        assert_eq!(printable("Büro\t“x”\n"), "Büro\t“x”\n");
+        assert_eq!(table(&[vec!["name".into(), "a\nforged  row".into()]]).lines().count(), 1);
+    }
 }

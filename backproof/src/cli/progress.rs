@@ -64,7 +64,9 @@ impl Monitor for Bar {
             Event::PartFinished { .. } => {
                 let _ = self.bar.set_style_of("{spinner} {msg}");
             }
-            Event::Warning { message } => self.bar.suspend(|| eprintln!("warning: {message}")),
+            Event::Warning { message } => {
+                self.bar.suspend(|| eprintln!("warning: {}", super::output::printable(&message)))
+            }
             _ => {}
         }
     }
@@ -85,7 +87,7 @@ struct Lines {
 impl Monitor for Lines {
     fn event(&self, event: Event) {
         match event {
-            Event::Warning { message } => eprintln!("warning: {message}"),
+            Event::Warning { message } => eprintln!("warning: {}", super::output::printable(&message)),
             Event::Step { doing } if !self.quiet => tracing::info!(step = doing),
             _ => {}
         }

@@ -152,7 +152,8 @@ fn read_file(overrides: &Overrides, env: &Environment) -> Result<(ConfigFile, Op
             None => return Ok((ConfigFile::default(), None)),
         },
     };
-    let bytes = std::fs::read(&path).map_err(|error| io_error(format!("read {}", path.display()), error))?;
+    let bytes = backup_core::small_file::read(&path, MAX_FILE)
+        .map_err(|error| io_error(format!("read {}", path.display()), error))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let line =
             error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
@@ -165,6 +166,9 @@ fn read_file(overrides: &Overrides, env: &Environment) -> Result<(ConfigFile, Op
     })?;
     Ok((file, Some(path)))
 }
+
+/// A configuration file is a few kilobytes.
+const MAX_FILE: u64 = 1 << 20;
 
 struct Resolver {
     env: Environment,
@@ -463,29 +467,83 @@ fn positive(name: &str, text: &str) -> Result<Duration> {
     Ok(Duration::from_secs(duration.as_secs().unsigned_abs()))
 }
 
-/// Takes passwords out of URLs and connection strings, by their text: what cannot be parsed must not be shown either.
+/// What may be shown of a connection string or of a URL's query: everything else may be a secret, or one that is misspelt.
+const SHOWN: [&str; 17] = [
+    "host",
+    "hostaddr",
+    "port",
+    "user",
+    "dbname",
+    "service",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "connect_timeout",
+    "application_name",
+    "target_session_attrs",
+    "channel_binding",
+    "gssencmode",
+    "keepalives",
+    "options",
+    "passfile",
+];
+
+/// Takes passwords and keys out of URLs and connection strings, by their text: what cannot be parsed must not be shown either.
 fn redact(text: &str) -> String {
-    let mut shown = text.to_owned();
-    if let Some((scheme, rest)) = text.split_once("://")
-        && let Some((login, host)) = rest.rsplit_once('@')
-        && let Some((user, _)) = login.split_once(':')
-    {
-        shown = format!("{scheme}://{user}:REDACTED@{host}");
+    const REDACTED: &str = "REDACTED";
+    let secret_key =
+        |text: &str| ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "PRIVATE KEY"].iter().any(|mark| text.contains(mark));
+    if secret_key(&text.to_ascii_uppercase()) {
+        return REDACTED.into();
     }
-    // A parameter of a URL ends at `&`; in `key=value` pairs a value can be quoted, so all that follows goes.
-    let is_url = shown.contains("://");
+    let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| !scheme.contains(['=', ' '])) else {
+        return if text.contains('=') { redact_pairs(text) } else { text.to_owned() };
+    };
+    let (rest, fragment) = rest.split_once('#').map_or((rest, false), |(rest, _)| (rest, true));
+    let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
+    let mut shown = match place.rsplit_once('@') {
+        Some((login, host)) => match login.split_once(':') {
+            Some((user, _)) => format!("{user}:{REDACTED}@{host}"),
+            None => place.to_owned(),
+        },
+        // Without `@`, what follows a colon is a port, or a password whose host was forgotten.
+        None => match place.split_once(':') {
+            Some((host, port))
+                if !port.split(['/', ',']).next().unwrap_or_default().bytes().all(|b| b.is_ascii_digit())
+                    && !host.contains('[')
+                    && !host.contains('/') =>
+            {
+                format!("{host}:{REDACTED}")
+            }
+            _ => place.to_owned(),
+        },
+    };
+    if let Some(query) = query {
+        let parameters = query.split('&').map(|parameter| match parameter.split_once('=') {
+            Some((name, _)) if !SHOWN.contains(&name.to_ascii_lowercase().as_str()) => format!("{name}={REDACTED}"),
+            _ => parameter.to_owned(),
+        });
+        shown.push('?');
+        shown.push_str(&parameters.collect::<Vec<_>>().join("&"));
+    }
+    if fragment {
+        shown.push_str(&format!("#{REDACTED}"));
+    }
+    format!("{scheme}://{shown}")
+}
+
+/// `key=value` pairs: a value can be quoted, so all that follows the first name that is not known to be harmless goes.
+fn redact_pairs(text: &str) -> String {
     let mut from = 0;
-    while let Some(at) = shown[from..].to_ascii_lowercase().find("password").map(|at| at + from) {
-        let end = shown[at..].find('&').filter(|_| is_url).map_or(shown.len(), |end| at + end);
-        let name_end = shown[at..end].find('=').map_or(at, |equals| at + equals + 1);
-        if name_end > at {
-            shown.replace_range(name_end..end, "REDACTED");
-            from = name_end + "REDACTED".len();
-        } else {
-            from = at + "password".len();
+    while let Some(equals) = text[from..].find('=').map(|at| at + from) {
+        let name = text[from..equals].trim_end();
+        let name = name.rsplit([' ', '\t', '\n']).next().unwrap_or_default();
+        if !name.is_empty() && !SHOWN.contains(&name.to_ascii_lowercase().as_str()) {
+            return format!("{}REDACTED", &text[..=equals]);
         }
+        from = equals + 1;
     }
-    shown
+    text.to_owned()
 }
 
 #[cfg(test)]
@@ -504,6 +562,14 @@ mod tests {
             "host=h password=SECRET",
             "host=h password = 'SECRET with blanks' user=u",
             "host=h sslpassword=SECRET",
+            "host=h passwd=SECRET",
+            "postgres://h/db?pasword=SECRET",
+            "postgres://u:SECRET",
+            "postgres://u:SECRET/db",
+            "s3://bucket/prefix?secret=SECRET",
+            "az://container/prefix#SECRET",
+            "AGE-SECRET-KEY-1SECRET",
+            "age-secret-key-1SECRET",
         ] {
             let shown = redact(text);
             assert!(!shown.contains("SECRET") && !shown.contains("CRET"), "{shown}");
@@ -513,7 +579,16 @@ mod tests {
 
     #[test]
     fn what_holds_no_password_is_shown_as_it_is() {
-        for text in ["s3://acme/prod", "postgres://u@h/db", "file:///var/backups", "daily", "/etc/password_file"] {
+        for text in [
+            "s3://acme/prod",
+            "postgres://u@h/db",
+            "postgres://h:5432/db?sslmode=require",
+            "host=h port=5432 user=u",
+            "postgres:///db?host=/run/x",
+            "file:///var/backups",
+            "daily",
+            "/etc/password_file",
+        ] {
             assert_eq!(redact(text), text);
         }
     }

@@ -3,7 +3,7 @@
 use super::BackupRequest;
 use crate::error::{Error, Result, codes};
 use crate::id::BackupId;
-use crate::repository::catalog::ManifestRecord;
+use crate::repository::catalog::{CLOCK_TOLERANCE, ManifestRecord};
 use crate::repository::manifest::Previous;
 
 impl BackupRequest<'_> {
@@ -31,12 +31,15 @@ impl BackupRequest<'_> {
         ids.sort();
         // Within one second, only the manifests know the order.
         let mut newest: Option<ManifestRecord> = None;
+        // One that is dated in the future would be named by all that follow, and what goes missing among those would not be noticed.
+        let now = self.repository.now().0;
+        let limit = now.saturating_add(CLOCK_TOLERANCE).unwrap_or(now);
         for id in ids.into_iter().rev() {
             if newest.as_ref().is_some_and(|newest| id.time() < newest.manifest.id.time()) {
                 break;
             }
             match self.repository.read_manifest(&self.series, &id).await {
-                Ok(record) if record.authenticity.is_acceptable() => {
+                Ok(record) if record.authenticity.is_acceptable() && record.manifest.source.snapshot <= limit => {
                     newest = newest.filter(|newest| newest.order() > record.order()).or(Some(record));
                 }
                 Err(error) if error.is_transient() || error.is(&codes::ACCESS_DENIED) => return Err(error),

@@ -3,7 +3,7 @@
 //! `catalog/<series>/<id>.<kind>-<time>-<random>`. An event names the installation, the repository, the series, the backup and the SHA-256
 //! of its manifest; it counts only for exactly those, so that one cannot be replayed for another backup or in a copy of the repository.
 
-use super::catalog::{Authenticity, ManifestRecord};
+use super::catalog::{Authenticity, CLOCK_TOLERANCE, ManifestRecord};
 use super::document::{self, Document};
 use super::layout::CatalogKey;
 use super::{Repository, json, manifest};
@@ -112,18 +112,30 @@ pub struct LastProof {
 }
 
 impl LastProof {
-    /// What these proofs say together: a failure stands until a later proof passes; otherwise the deepest level counts, at the last time
-    /// that it was reached.
-    pub fn of(proofs: &[Event<ProofBody>]) -> Option<LastProof> {
-        let mut proofs: Vec<_> = proofs.iter().filter(|proof| proof.body.outcome != Outcome::Unverified).collect();
+    /// What these proofs say together, by their times: a failure stands until a later proof passes at the level that failed, or deeper; otherwise the
+    /// deepest level counts, at the last time that it was reached. A proof dated later than `now` says nothing: it would hide what comes after it.
+    pub fn of(proofs: &[Event<ProofBody>], now: Timestamp) -> Option<LastProof> {
+        let limit = now.saturating_add(CLOCK_TOLERANCE).unwrap_or(now);
+        let counts = |proof: &&Event<ProofBody>| proof.body.outcome != Outcome::Unverified && proof.head.time <= limit;
+        let mut proofs: Vec<_> = proofs.iter().filter(counts).collect();
         proofs.sort_by_key(|proof| proof.head.time);
         let mut last: Option<LastProof> = None;
+        // The deepest level that a failure which still stands was about.
+        let mut wanted: Option<Level> = None;
         for proof in proofs {
             let (time, reached) = (proof.head.time, proof.body.reached);
-            let failed = proof.body.outcome == Outcome::Failed;
+            if proof.body.outcome == Outcome::Failed {
+                wanted = wanted.max(Some(proof.body.level));
+                last = Some(LastProof { reached, failed: true, time });
+                continue;
+            }
             last = match last {
-                Some(before) if !failed && !before.failed && before.reached > reached => Some(before),
-                _ => Some(LastProof { reached, failed, time }),
+                Some(before) if before.failed && reached < wanted => Some(before),
+                Some(before) if !before.failed && before.reached > reached => Some(before),
+                _ => {
+                    wanted = None;
+                    Some(LastProof { reached, failed: false, time })
+                }
             };
         }
         last

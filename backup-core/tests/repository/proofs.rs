@@ -12,6 +12,7 @@ use backup_core::proof::{AssertionResult, Difference, Phase, Proof, Untested};
 use backup_core::prover::{PartObserver, Prover};
 use backup_core::repository::Repository;
 use backup_core::repository::catalog::Selector;
+use backup_core::repository::event::LastProof;
 use backup_core::signature::DocumentKind;
 use backup_core::target::Restorable;
 use backup_core::testing::sink::{Fault, FaultySink, MemorySink, Operation};
@@ -169,7 +170,10 @@ async fn the_last_proof_is_the_deepest_since_the_last_failure() {
         (Some(false), Level::Identical, Some((Some(Level::Restorable), true))),
         // What could not be verified says nothing.
         (Some(true), Level::Identical, Some((Some(Level::Restorable), true))),
-        (None, Level::Restorable, Some((Some(Level::Restorable), false))),
+        // A shallower pass does not undo it.
+        (None, Level::Readable, Some((Some(Level::Restorable), true))),
+        (None, Level::Restorable, Some((Some(Level::Restorable), true))),
+        (None, Level::Identical, Some((Some(Level::Identical), false))),
     ] {
         let prover = match change {
             None => says(|_| {}),
@@ -179,6 +183,22 @@ async fn the_last_proof_is_the_deepest_since_the_last_failure() {
         verify(&repository, level, prover).await;
         assert_eq!(last().await.map(|last| (last.reached, last.failed)), expected, "after {level}");
     }
+}
+
+#[tokio::test]
+async fn a_proof_from_the_future_hides_no_failure() {
+    let (_, _, repository) = store().await;
+    sealed(&repository, 1).await;
+    verify(&repository, Level::Identical, says(|_| {})).await;
+    verify(&repository, Level::Identical, says(difference)).await;
+    let catalog = repository.catalog(None).await.unwrap();
+    let manifests = catalog.entries().iter().map(|entry| (entry.id.clone(), entry.record.as_ref().unwrap().sha256));
+    let mut events = repository.proofs(None, &manifests.collect()).await.unwrap().into_values().next().unwrap();
+    events.sort_by_key(|event| event.head.time);
+    events[0].head.time += SignedDuration::from_hours(24);
+    let now = Timestamp::now();
+    assert!(LastProof::of(&events, now).unwrap().failed);
+    assert!(!LastProof::of(&events, now + SignedDuration::from_hours(25)).unwrap().failed);
 }
 
 #[tokio::test]

@@ -85,7 +85,12 @@ impl<V: Visitor> Parser<V> {
     /// A parser that begins at the block of this entry, at this position of an archive whose table of contents was read before. It is
     /// finished after exactly this block.
     pub fn at_block(visitor: V, id: i32, position: u64) -> Self {
-        let expected = VecDeque::from([id]);
+        Self::at_blocks(visitor, [id], position)
+    }
+
+    /// The same for several blocks, one after the other.
+    pub fn at_blocks(visitor: V, ids: impl IntoIterator<Item = i32>, position: u64) -> Self {
+        let expected = ids.into_iter().collect();
         Parser { step: Step::BlockStart, position, expected, ..Self::new(visitor) }
     }
 

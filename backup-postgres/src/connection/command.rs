@@ -37,6 +37,11 @@ impl Connection {
         write_key_values(pairs)
     }
 
+    /// The database alone, as a connection string: for options that take one or the other, and would read some names as the other.
+    pub(crate) fn database_argument(&self) -> String {
+        write_key_values([("dbname", self.database.clone())])
+    }
+
     /// The variables. The value of `PGPASSWORD` is secret.
     pub(super) fn environment(&self) -> Vec<(String, String)> {
         let mut variables: Vec<(String, String)> = Vec::new();

@@ -31,6 +31,11 @@ pub(super) fn parse(place: &str, text: &str) -> Result<Settings> {
     if text.contains('=') {
         return key_values(place, text);
     }
+    // A URL with a slip in it: as a database's name it would be shown, and made, with the password in it.
+    if text.contains(":/") || text.split_once('@').is_some_and(|(login, _)| login.contains(':')) {
+        return Err(invalid(place, "looks like a URL and is none")
+            .with_hint("a PostgreSQL URL reads postgresql://USER@HOST:PORT/DATABASE; a database whose name looks so is given as dbname='NAME'"));
+    }
     let mut settings = Settings::default();
     settings.set(place, "dbname", text.to_owned())?;
     Ok(settings)

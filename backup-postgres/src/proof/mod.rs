@@ -7,8 +7,8 @@ mod compare;
 mod place;
 
 use crate::assertions;
-use crate::error::codes::{RESTORE_FAILED, SCRATCH_LOST};
-use crate::inventory::{InventoryReader, Recorded};
+use crate::error::codes::{CONNECTION_LOST, DATABASE_UNREACHABLE, RESTORE_FAILED, SCRATCH_LOST};
+use crate::inventory::{Inventory, InventoryReader, Recorded};
 use crate::prover::PgProver;
 use crate::restore::rehearsal::{Gap, Rehearsal};
 use backup_core::error::codes::NO_SPACE;
@@ -45,7 +45,11 @@ pub(crate) async fn prove(
     proof.isolation = place.isolation();
     proof.versions = place.versions(backup);
     let mut rehearsal = Rehearsal::prepare(backup, &place.stage(prover)).await?;
-    let restored = restore(&mut rehearsal, &mut watch, &*monitor).await;
+    let noted = match &sealed {
+        Recorded::Available(inventory) => Some(&**inventory),
+        Recorded::Unavailable { .. } => None,
+    };
+    let restored = restore(backup, noted, &mut rehearsal, &mut watch, &*monitor).await;
     let errors = match restored {
         Ok(errors) => errors,
         Err(error) if error.is(&RESTORE_FAILED) => vec![error.chain()],
@@ -71,7 +75,9 @@ pub(crate) async fn prove(
     let stream = rehearsal.recorded();
     if proof.errors.is_empty() && level >= Level::Identical {
         watch.begin("dump it again and compare");
-        let comparing = Compared::new(sealed, stream).compare(prover, &place, backup, &mut rehearsal, &mut proof).await;
+        let comparing = Compared::new(sealed, stream, rehearsal.data_was_checked())
+            .compare(prover, &place, backup, &mut rehearsal, &mut proof)
+            .await;
         comparing.map_err(|error| blame(&place, &[], Some(error)))?;
         watch.end("compare");
     } else {
@@ -92,7 +98,13 @@ pub(crate) async fn prove(
 }
 
 /// Restores all of it. Gives the errors of the restore.
-async fn restore(rehearsal: &mut Rehearsal, watch: &mut Watch, monitor: &dyn Monitor) -> Result<Vec<String>> {
+async fn restore(
+    backup: &dyn Restorable,
+    noted: Option<&Inventory>,
+    rehearsal: &mut Rehearsal,
+    watch: &mut Watch,
+    monitor: &dyn Monitor,
+) -> Result<Vec<String>> {
     rehearsal.provision().await?;
     watch.end("provision");
     watch.begin("restore definitions");
@@ -109,7 +121,7 @@ async fn restore(rehearsal: &mut Rehearsal, watch: &mut Watch, monitor: &dyn Mon
     watch.begin("load the data");
     monitor.event(Event::PartStarted { part: crate::dump_part(), expected: Some(rehearsal.bytes()) });
     rehearsal.set(&settings.program);
-    errors.extend(rehearsal.load(monitor).await?);
+    errors.extend(rehearsal.load(backup, noted, monitor).await?);
     watch.end("load");
     if !errors.is_empty() {
         return Ok(errors);
@@ -159,7 +171,8 @@ fn blame(place: &Place, errors: &[String], error: Option<Error>) -> Error {
         "could not connect to server",
         "connection to server",
     ];
-    if lost.iter().any(|words| text.contains(words)) {
+    let gone = |error: &Error| error.is(&DATABASE_UNREACHABLE) || error.is(&CONNECTION_LOST);
+    if error.as_ref().is_some_and(gone) || lost.iter().any(|words| text.contains(words)) {
         return Error::new(&SCRATCH_LOST, format!("the connection to the scratch server broke: {text}"));
     }
     error.unwrap_or_else(|| Error::new(&RESTORE_FAILED, text))

@@ -10,6 +10,7 @@
 
 mod clean;
 mod database;
+mod load;
 mod programs;
 pub(crate) mod rehearsal;
 mod server;

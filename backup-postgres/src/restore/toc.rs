@@ -85,9 +85,9 @@ pub(super) struct Recreation {
     pub(super) after: Vec<String>,
 }
 
-/// Settings of a database that would break a restore into it.
-const DISTURBING: [&str; 4] =
-    ["role", "session_authorization", "default_transaction_read_only", "transaction_read_only"];
+/// Settings of a database that would break a restore into it. Without `array_nulls`, the NULLs in arrays would be loaded as strings.
+const DISTURBING: [&str; 5] =
+    ["array_nulls", "role", "session_authorization", "default_transaction_read_only", "transaction_read_only"];
 
 impl Toc {
     pub(super) fn new(choices: Choices) -> Self {

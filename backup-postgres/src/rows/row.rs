@@ -107,6 +107,7 @@ fn number(first: u32, rest: &mut &[u8], radix: u32, most: usize) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn escapes() {
@@ -123,6 +124,44 @@ mod tests {
             (b"a\\", Some(b"a\\")),
         ] {
             assert_eq!(value(field).as_deref(), expected, "{:?}", String::from_utf8_lossy(field));
+        }
+    }
+
+    /// `CopyAttributeOutText` in `src/backend/commands/copyto.c`.
+    fn written(values: &[Option<Vec<u8>>]) -> Vec<u8> {
+        let field = |value: &Option<Vec<u8>>| match value {
+            None => b"\\N".to_vec(),
+            Some(value) => value
+                .iter()
+                .flat_map(|byte| match byte {
+                    8 => b"\\b".to_vec(),
+                    12 => b"\\f".to_vec(),
+                    b'\n' => b"\\n".to_vec(),
+                    b'\r' => b"\\r".to_vec(),
+                    b'\t' => b"\\t".to_vec(),
+                    11 => b"\\v".to_vec(),
+                    b'\\' => b"\\\\".to_vec(),
+                    other => vec![*other],
+                })
+                .collect(),
+        };
+        values.iter().map(field).collect::<Vec<_>>().join(&b'\t')
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_was_written_is_read(
+            values in prop::collection::vec(prop::option::of(prop::collection::vec(
+                prop_oneof![1u8..15, prop::sample::select(&b"\\\\\\Nbfnrtvx01."[..]), any::<u8>()], 0..12)), 1..5),
+            noise in prop::collection::vec(prop::sample::select(&b"\\\\\\Nx01\t."[..]), 0..12),
+        ) {
+            let columns: Arc<[Name]> = (0..values.len()).map(|index| Name::from(index.to_string())).collect();
+            let row = Row::parse(&written(&values), columns.clone()).unwrap();
+            prop_assert_eq!(row.values(), &values[..]);
+            // Whatever it is, it does not panic.
+            let _ = Row::parse(&noise, columns);
         }
     }
 

@@ -325,7 +325,11 @@ impl Cage {
         }
         // Its libraries may be anywhere.
         let mut command = tokio::process::Command::new("ldd");
-        command.arg(programs.join("postgres")).env_clear().env("PATH", &self.path).env("LC_ALL", "C");
+        command
+            .args(["postgres", "initdb"].map(|name| programs.join(name)))
+            .env_clear()
+            .env("PATH", &self.path)
+            .env("LC_ALL", "C");
         command.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         if let Ok(Ok(output)) = tokio::time::timeout(PATIENCE, command.output()).await {
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -336,7 +340,10 @@ impl Cage {
             for library in libraries {
                 let library = PathBuf::from(format!("/{library}"));
                 let real = library.canonicalize().unwrap_or_else(|_| library.clone());
-                more.extend([&library, &real].into_iter().filter_map(|path| path.parent()).map(Path::to_owned));
+                let plain = |path: &&&PathBuf| !path.components().any(|part| part == std::path::Component::ParentDir);
+                more.extend(
+                    [&library, &real].iter().filter(plain).filter_map(|path| path.parent()).map(Path::to_owned),
+                );
             }
         }
         for path in more.into_iter().filter(|path| path.is_dir()) {
