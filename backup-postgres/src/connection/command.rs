@@ -6,7 +6,7 @@ use std::process::Command;
 
 impl Connection {
     /// Makes this command connect as these settings say, through its environment alone: what it had of an environment, ours included, is
-    /// cleared first ([`clear_environment`]), so that nothing else has a say. Nothing secret is in the arguments; pass
+    /// cleared first (`clear_environment`), so that nothing else has a say. Nothing secret is in the arguments; pass
     /// [`Connection::argument`] where a program needs `-d`.
     ///
     /// For a tokio command: `connection.apply(command.as_std_mut())`.
