@@ -48,6 +48,9 @@ impl Created {
     async fn run(&self, statements: impl Iterator<Item = &String>) -> Result<()> {
         let Some(session) = &self.session else { return Ok(()) };
         let inside = session.connection().with_database(&self.name).connect().await?;
+        // The statements are written as pg_dump writes them; the database may have a setting of its own by now.
+        let plain = "SET standard_conforming_strings = on";
+        inside.batch_execute(plain).await.map_err(|error| failed("set standard_conforming_strings", error))?;
         for statement in statements {
             // The statement itself is not shown: it may hold a value that nobody should see.
             let words: Vec<&str> = statement.split_whitespace().take(3).collect();
