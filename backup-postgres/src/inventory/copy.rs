@@ -2,7 +2,7 @@
 //!
 //! Written by `dumpTableData` and `fmtCopyColumnList` in `src/bin/pg_dump/pg_dump.c`: no list where a table has no column to copy.
 
-use super::name::Name;
+use super::name::{Name, TableName};
 
 /// The columns of a COPY statement of pg_dump's; `None` when it is not one.
 pub(super) fn columns(statement: &[u8]) -> Option<Vec<Name>> {
@@ -34,6 +34,18 @@ pub(super) fn columns(statement: &[u8]) -> Option<Vec<Name>> {
         }
     }
     (rest.strip_prefix(b" ").unwrap_or(rest) == b"FROM stdin;\n").then_some(columns)
+}
+
+/// The table that a COPY statement of pg_dump's names, with its schema: of a partition it can be the root.
+pub(super) fn table(statement: &[u8]) -> Option<TableName> {
+    let mut rest = statement;
+    while let Some(comment) = rest.strip_prefix(b"--") {
+        let end = memchr::memchr(b'\n', comment)?;
+        rest = &comment[end + 1..];
+    }
+    let (schema, rest) = identifier(rest.strip_prefix(b"COPY ")?)?;
+    let (name, _) = identifier(rest.strip_prefix(b".")?)?;
+    Some(TableName { schema, name })
 }
 
 /// An identifier at the start of this, and what follows it. Bytes above 127 are letters (`ident_start` in `scan.l`).
@@ -79,6 +91,9 @@ mod tests {
         assert_eq!(of("COPY \"s.(\".\"t (a) FROM stdin;\n\"  FROM stdin;\n"), some(&[]));
         assert_eq!(of("COPY public.t  FROM stdin;\n"), some(&[]));
         assert_eq!(of("-- load via partition root public.t\nCOPY public.t (a) FROM stdin;\n"), some(&["a"]));
+        let named = |statement: &str| super::table(statement.as_bytes()).map(|table| table.to_string());
+        assert_eq!(named("COPY public.\"A.b\" (a) FROM stdin;\n").as_deref(), Some("public.\"A.b\""));
+        assert_eq!(named("COPY t (a) FROM stdin;\n"), None);
         for wrong in [
             "",
             "COPY public.t (a) FROM stdin",

@@ -123,10 +123,12 @@ impl Digester {
             });
             Vec::new()
         });
+        let root = statement.and_then(copy::table).filter(|named| *named != table);
         self.tables.insert(entry.id, self.inventory.tables.len());
         self.inventory.tables.push(TableRecord {
             table,
             columns,
+            root,
             rows: 0,
             bytes: 0,
             blake3: Blake3::of(b""),

@@ -57,6 +57,10 @@ pub struct TableRecord {
     pub table: TableName,
     /// The columns, in the order in which the rows have them. Generated columns are not dumped.
     pub columns: Vec<Name>,
+    /// The partitioned table by which its rows come back, where pg_dump wrote them so: they may then lie in other partitions, since the hash
+    /// of an enum's value is that of its OID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<TableName>,
     /// How many rows.
     pub rows: u64,
     /// The bytes of the rows as COPY's text, a line feed after each.

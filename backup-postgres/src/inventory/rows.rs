@@ -6,7 +6,7 @@
 use super::name::{Name, TableName};
 use super::record::Inventory;
 use backup_core::digest::Blake3;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -106,6 +106,14 @@ impl RowsInOrder {
 pub struct RowSum([u64; 4]);
 
 impl RowSum {
+    /// The sum of the rows of both.
+    pub(crate) fn and(mut self, other: RowSum) -> RowSum {
+        let mut bytes = [0; 32];
+        bytes.chunks_exact_mut(8).zip(other.0).for_each(|(to, word)| to.copy_from_slice(&word.to_le_bytes()));
+        self.add(&bytes);
+        self
+    }
+
     fn add(&mut self, digest: &[u8; 32]) {
         let mut carry = false;
         for (sum, bytes) in self.0.iter_mut().zip(digest.chunks_exact(8)) {
@@ -139,7 +147,29 @@ impl RowKey {
 
     /// Sums the rows of all tables of an inventory, fields in its order.
     pub fn of(key: [u8; 32], inventory: &Inventory) -> Self {
-        Self::new(key, inventory.tables.iter().map(|record| (record.table.clone(), record.columns.clone())))
+        Self::of_those(key, inventory, |_| true)
+    }
+
+    /// The same for these tables alone.
+    pub fn of_tables(key: [u8; 32], inventory: &Inventory, tables: &[TableName]) -> Self {
+        let tables: BTreeSet<&TableName> = tables.iter().collect();
+        Self::of_those(key, inventory, |table| tables.contains(table))
+    }
+
+    /// Rows of partitions that come back by their root may move from one to another: they have one order for all.
+    fn of_those(key: [u8; 32], inventory: &Inventory, wanted: impl Fn(&TableName) -> bool) -> Self {
+        let mut orders: BTreeMap<&TableName, &Vec<Name>> = BTreeMap::new();
+        let mut tables = Vec::new();
+        for record in &inventory.tables {
+            let columns = match &record.root {
+                Some(root) => *orders.entry(root).or_insert(&record.columns),
+                None => &record.columns,
+            };
+            if wanted(&record.table) {
+                tables.push((record.table.clone(), columns.clone()));
+            }
+        }
+        Self::new(key, tables)
     }
 
     /// Sums the rows of a table whose columns come in this order; `None` when the table is not to be summed, or has other columns.

@@ -26,7 +26,9 @@ impl Created {
         });
         let created = creating.await.or_code(&RESTORE_FAILED, || format!("create database \"{name}\""))?;
         created.map_err(|error| {
-            if error.code() == Some(&SqlState::DUPLICATE_DATABASE) {
+            // Of two at once, the second gets past the server's own look and fails at the index of pg_database.
+            let exists = [&SqlState::DUPLICATE_DATABASE, &SqlState::UNIQUE_VIOLATION];
+            if error.code().is_some_and(|code| exists.contains(&code)) {
                 return Error::new(&DATABASE_EXISTS, format!("database \"{name}\" exists already"));
             }
             failed(&format!("create database \"{name}\""), error).with_hint(
@@ -46,6 +48,9 @@ impl Created {
     async fn run(&self, statements: impl Iterator<Item = &String>) -> Result<()> {
         let Some(session) = &self.session else { return Ok(()) };
         let inside = session.connection().with_database(&self.name).connect().await?;
+        // The statements are written as pg_dump writes them; the database may have a setting of its own by now.
+        let plain = "SET standard_conforming_strings = on";
+        inside.batch_execute(plain).await.map_err(|error| failed("set standard_conforming_strings", error))?;
         for statement in statements {
             // The statement itself is not shown: it may hold a value that nobody should see.
             let words: Vec<&str> = statement.split_whitespace().take(3).collect();

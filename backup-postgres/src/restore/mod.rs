@@ -354,7 +354,7 @@ impl PgRestore {
         step("make indexes, constraints and triggers, restore privileges");
         let mut last = toc.post_data;
         last.extend(toc.privileges);
-        errors.extend(pg_restore.read_file("indexes", &last, self.jobs, &archive.path()).await?);
+        errors.extend(pg_restore.read_post_data("indexes", last, &toc.alone, self.jobs, &archive.path()).await?);
         if errors.is_empty() { Ok(()) } else { Err(end(&errors)) }
     }
 }

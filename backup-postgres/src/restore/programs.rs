@@ -5,6 +5,7 @@ use crate::error::codes::RESTORE_FAILED;
 use backup_core::command::{CommandStream, CommandWriter, Ended};
 use backup_core::error::io_error;
 use backup_core::{Error, Result};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -70,6 +71,28 @@ impl PgRestoreProgram {
             }
         }
         Ok(judge(name, &stream.finish().await?))
+    }
+
+    /// Restores what comes after the data: first the entries that must not run beside others, then the rest, this many at a time.
+    pub(super) async fn read_post_data(
+        &self,
+        name: &str,
+        ids: Vec<i32>,
+        alone: &HashSet<i32>,
+        jobs: usize,
+        archive: &Path,
+    ) -> Result<Vec<String>> {
+        let (first, rest): (Vec<i32>, Vec<i32>) = match jobs {
+            0 | 1 => (Vec::new(), ids),
+            _ => ids.into_iter().partition(|id| alone.contains(id)),
+        };
+        let list = format!("{name}-alone");
+        let mut errors = self.read_file(&list, &first, 1, archive).await?;
+        errors.iter_mut().for_each(|error| *error = error.replacen(&list, name, 1));
+        if errors.is_empty() || !self.exit_on_error {
+            errors.extend(self.read_file(name, &rest, jobs, archive).await?);
+        }
+        Ok(errors)
     }
 
     /// Starts restoring entries from an archive that comes through a pipe.

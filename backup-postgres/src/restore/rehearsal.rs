@@ -693,7 +693,10 @@ impl Rehearsal {
         let late = self.late();
         ids.extend(self.data().1.into_iter().filter(|id| late.contains(id)));
         ids.extend(self.wanted(&self.toc().privileges));
-        let mut errors = self.program.read_file("indexes", &ids, self.jobs, &self.archive.path()).await?;
+        let mut errors = self
+            .program
+            .read_post_data("indexes", ids.clone(), &self.toc().alone, self.jobs, &self.archive.path())
+            .await?;
         if !self.toc().other_privileges.is_empty() {
             let session = self.program.connection.connect().await?;
             for statement in &self.toc().other_privileges {
@@ -762,7 +765,9 @@ impl Rehearsal {
         let mut errors = program.read_file("render-definitions", &ids, 1, &self.archive.path()).await?;
         let mut ids = self.wanted(&self.toc().post_data);
         ids.extend(self.wanted(&self.toc().privileges));
-        errors.extend(program.read_file("render-indexes", &ids, self.jobs, &self.archive.path()).await?);
+        errors.extend(
+            program.read_post_data("render-indexes", ids, &self.toc().alone, self.jobs, &self.archive.path()).await?,
+        );
         if self.own {
             created.complete(&recreation).await?;
         }

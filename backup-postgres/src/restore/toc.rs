@@ -5,7 +5,7 @@ use super::statement::{self, Statement, quote_name};
 use crate::archive::{Block, Entry, Header, Section, Text, Visitor};
 use backup_core::error::codes::PART_INVALID;
 use backup_core::{Error, Result};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// What to leave out, decided before the table of contents is read.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +45,9 @@ pub(super) struct Toc {
     /// Whether any entry of [`data`](Toc::data) has a block.
     pub(super) has_blocks: bool,
     pub(super) post_data: Vec<i32>,
+    /// Those of them that change their table besides: `CREATE INDEX …; ALTER TABLE … CLUSTER ON` or `REPLICA IDENTITY USING INDEX`. Each is one
+    /// transaction, and pg_restore takes no care that two of one table run apart, so that parallel workers run into a deadlock.
+    pub(super) alone: HashSet<i32>,
     /// Privileges are restored last, as pg_restore does (`RESTORE_PASS_ACL`): an owner who has none left could not load data.
     pub(super) privileges: Vec<i32>,
     /// Statements of entries of privileges that name missing roles, those that name none.
@@ -85,9 +88,16 @@ pub(super) struct Recreation {
     pub(super) after: Vec<String>,
 }
 
-/// Settings of a database that would break a restore into it. Without `array_nulls`, the NULLs in arrays would be loaded as strings.
-const DISTURBING: [&str; 5] =
-    ["array_nulls", "role", "session_authorization", "default_transaction_read_only", "transaction_read_only"];
+/// Settings of a database that would break a restore into it, or change what comes back: without `array_nulls`, the NULLs in arrays are
+/// loaded as strings; with `quote_all_identifiers`, the options of text search dictionaries are kept in other words.
+const DISTURBING: [&str; 6] = [
+    "array_nulls",
+    "quote_all_identifiers",
+    "role",
+    "session_authorization",
+    "default_transaction_read_only",
+    "transaction_read_only",
+];
 
 impl Toc {
     pub(super) fn new(choices: Choices) -> Self {
@@ -273,7 +283,13 @@ impl Visitor for Toc {
                 self.has_blocks |= entry.has_data;
                 self.data.push(entry.id);
             }
-            Section::PostData => self.post_data.push(entry.id),
+            Section::PostData => {
+                let definition = entry.definition.as_ref().and_then(Text::bytes).unwrap_or_default();
+                if desc == "INDEX" && memchr::memmem::find(definition, b"\nALTER TABLE ").is_some() {
+                    self.alone.insert(entry.id);
+                }
+                self.post_data.push(entry.id);
+            }
         }
         Ok(())
     }
