@@ -51,6 +51,8 @@ pub mod codes {
         SWAP_REFUSED = "swap_refused", permanent, "remove each obstacle as it says; nothing was changed";
         /// A swap or rollback failed on the server, and was rolled back.
         SWAP_FAILED = "swap_failed", permanent, "the databases have the names that they had; see the cause";
+        /// A live database was overwritten by a restore that then did not pass its judgement.
+        OVERWRITTEN_AND_REFUSED = "overwritten_and_refused", permanent, "restore the safety backup that was made before";
         /// There is no database that a rollback could bring back.
         NOTHING_TO_ROLL_BACK = "nothing_to_roll_back", permanent, "`psql -l+` shows the databases that are kept, in their comments";
         /// A rollback would lose what was written since the swap, or it cannot be told whether it would.

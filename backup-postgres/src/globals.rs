@@ -46,8 +46,8 @@ pub async fn globals(
     let words = String::from_utf8_lossy(&output.stderr);
     let words = words.trim();
     if !output.status.success() {
-        let error =
-            Error::new(&SOURCE_FAILED, format!("pg_dumpall of the roles ended with {}: {words}", output.status));
+        let said = if words.is_empty() { " and said nothing".to_owned() } else { format!(": {words}") };
+        let error = Error::new(&SOURCE_FAILED, format!("pg_dumpall of the roles ended with {}{said}", output.status));
         return Err(if words.contains("pg_authid") {
             error.with_hint("role passwords can be read by a superuser only: back up without them, or as a superuser")
         } else {

@@ -4,7 +4,7 @@
 //! render definitions differently). A newer major is taken only when there is none of the server's own; an older one never: pg_dump refuses
 //! newer servers.
 
-use crate::connection::Env;
+use crate::connection::{Env, clear_environment};
 use crate::error::codes::TOOLS_NOT_FOUND;
 use backup_core::{Error, Result};
 use std::collections::BTreeMap;
@@ -295,7 +295,8 @@ async fn version_of(program: &Path) -> Option<Version> {
         return None;
     }
     let mut command = Command::new(program);
-    command.arg("--version").env("LC_ALL", "C").stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    clear_environment(command.as_std_mut());
+    command.arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     let output = tokio::time::timeout(PATIENCE, command.output()).await.ok()?.ok()?;
     Version::from_output(&String::from_utf8_lossy(&output.stdout)).filter(|_| output.status.success())
 }
@@ -344,6 +345,7 @@ async fn pg_config_bindir(program: &Path) -> Option<PathBuf> {
         return None;
     }
     let mut command = Command::new(program);
+    clear_environment(command.as_std_mut());
     command.arg("--bindir").stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     let output = tokio::time::timeout(PATIENCE, command.output()).await.ok()?.ok()?;
     let text = String::from_utf8(output.stdout).ok()?;

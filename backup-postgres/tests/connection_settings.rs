@@ -238,3 +238,16 @@ fn no_secret_in_debug_display_or_warnings() {
     }
     assert!(!format!("{:?}", env(&variables)).contains("s3cret-word"));
 }
+
+/// Keys of repositories, tokens and the like are not for PostgreSQL's programs to know. (cargo gives each test variables of its own.)
+#[test]
+fn programs_get_nothing_of_our_environment_but_what_they_need() {
+    assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some(), "run this with cargo");
+    let mut command = Command::new("env");
+    command.env("AWS_SECRET_ACCESS_KEY", "s3cret-word");
+    resolve(Some("postgres://u@h/d"), &[]).apply(&mut command);
+    let output = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let names: Vec<&str> = output.lines().filter_map(|line| Some(line.split_once('=')?.0)).collect();
+    assert!(names.contains(&"PATH") && names.contains(&"PGHOST") && names.contains(&"LC_ALL"), "{names:?}");
+    assert!(!names.iter().any(|name| name.starts_with("CARGO") || name.starts_with("AWS")), "{names:?}");
+}

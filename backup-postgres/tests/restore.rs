@@ -279,3 +279,27 @@ async fn other_encodings_and_an_older_server() {
     let plan = restore_to(&cluster, "older").keep_incomplete(true).plan(&newer).await.unwrap();
     assert!(plan.obstacles.is_empty() && plan.warnings.len() == 1, "{plan:?}");
 }
+
+/// The server finds some of them out at its own check, and some only at the unique index of pg_database.
+#[tokio::test]
+async fn of_restores_at_once_to_one_name_one_wins_and_the_others_are_told_so() {
+    let cluster = Cluster::start();
+    cluster.psql("postgres", "CREATE DATABASE source");
+    cluster.psql("source", "CREATE TABLE t AS SELECT 1 AS a");
+    let backup = Arc::new(backup(&cluster, "source"));
+    let racers: Vec<_> = (0..6)
+        .map(|_| {
+            let (target, backup) = (restore_to(&cluster, "one"), backup.clone());
+            tokio::spawn(async move { target.restore(&*backup, Arc::new(Silent)).await })
+        })
+        .collect();
+    let mut won = 0;
+    for racer in racers {
+        match racer.await.unwrap() {
+            Ok(_) => won += 1,
+            Err(error) => assert!(error.is(&DATABASE_EXISTS), "{error:?}"),
+        }
+    }
+    assert_eq!(won, 1);
+    assert_eq!(cluster.psql("one", "SELECT a FROM t"), "1");
+}

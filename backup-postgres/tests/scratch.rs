@@ -53,9 +53,9 @@ async fn a_scratch_cluster_is_caged_and_goes_away() {
             .unwrap()
             .get::<_, String>(0)
     };
-    let seen = run(&format!("cat {} /root/.bashrc /etc/shadow", secret.display())).await;
+    let seen = run(&format!("cat {} /etc/gshadow /etc/shadow", secret.display())).await;
     assert_eq!(seen.matches("No such file").count(), 3, "{seen}");
-    assert_eq!(run("ls -A /usr/local /home /root /run /srv /work 2>/dev/null").await, "");
+    assert_eq!(run("ls -A /usr/local /home /root /run /srv /opt 2>/dev/null").await, "");
     assert_eq!(
         run("ls /sys/class/net; cat /proc/net/dev | tail -n +3 | cut -d: -f1").await.lines().last().unwrap().trim(),
         "lo"

@@ -9,9 +9,10 @@ use backup_core::target::Target;
 use backup_core::testing::target::MemoryBackup;
 use backup_core::{Error, Result};
 use backup_postgres::error::codes::{
-    DATABASE_NOT_FOUND, NOTHING_TO_ROLL_BACK, ROLLBACK_LOSES_DATA, SWAP_FAILED, SWAP_REFUSED,
+    DATABASE_NOT_FOUND, NOTHING_TO_ROLL_BACK, OVERWRITTEN_AND_REFUSED, RESTORE_FAILED, ROLLBACK_LOSES_DATA,
+    SWAP_FAILED, SWAP_REFUSED,
 };
-use backup_postgres::swap::{Kept, KeptKind, Newer, Rollback, Swap, SwapSteps};
+use backup_postgres::swap::{Kept, KeptKind, Newer, Overwrite, Rollback, Swap, SwapSteps};
 use backup_postgres::testing::Cluster;
 use backup_postgres::{Connection, PgRestore};
 use jiff::Timestamp;
@@ -66,7 +67,15 @@ impl SwapSteps for Steps {
     }
 
     async fn restore(&self, beside: &Connection) -> Result<String> {
-        PgRestore::new(beside.clone()).env(env()).tools(&self.tools).restore(&self.backup, Arc::new(Silent)).await?;
+        let target = PgRestore::new(beside.clone()).env(env()).tools(&self.tools);
+        if beside.database() == "shop" {
+            let session = beside.connect().await?;
+            let read_only = session.query_one("SHOW default_transaction_read_only", &[]).await.unwrap();
+            assert_eq!(read_only.get::<_, &str>(0), "on", "writes are stopped");
+            target.overwrite(&self.backup, &Silent).await?;
+        } else {
+            target.restore(&self.backup, Arc::new(Silent)).await?;
+        }
         self.at(At::Restore).await.map(|()| "the backup".into())
     }
 
@@ -358,5 +367,45 @@ async fn an_ordinary_owner_swaps() {
     drop(someone);
     assert_eq!(properties(&cluster, "shop"), before);
     Rollback::new(owner).run().await.unwrap();
+    assert_eq!(properties(&cluster, "shop"), before);
+}
+
+/// Where databases cannot be renamed: into the live one itself, in one transaction.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_the_same_database() {
+    let cluster = Cluster::start();
+    cluster.psql("postgres", "CREATE ROLE plain LOGIN");
+    let steps = Steps::new(shop(&cluster));
+    let (before, live) = (properties(&cluster, "shop"), connection(&cluster, "shop"));
+    let overwrite = || Overwrite::new(live.clone());
+    let (plan, obstacles) = overwrite().plan().await.unwrap();
+    assert_eq!((plan.len(), obstacles), (4, vec![]));
+    let plain = Overwrite::new(resolve(&cluster.url_as("plain", "shop"))).run(&steps).await.unwrap_err();
+    assert!(plain.is(&SWAP_REFUSED) && plain.to_string().contains("does not own"), "{plain:?}");
+
+    // Something new depends on what would be dropped: nothing is changed, and writes are allowed again.
+    cluster.psql("shop", "CREATE VIEW newer AS SELECT * FROM orders; CREATE TABLE other AS SELECT 1 AS a");
+    let error = overwrite().run(&steps).await.unwrap_err();
+    assert!(error.is(&RESTORE_FAILED) && error.hint().contains("nothing was changed"), "{error:?}");
+    assert_eq!((orders(&cluster, "shop"), properties(&cluster, "shop")), ("old,new".into(), before.clone()));
+    cluster.psql("shop", "DROP VIEW newer");
+    for fail in [At::Prove, At::SafetyBackup] {
+        let steps = Steps { fail, ..Steps::new(steps.backup.clone()) };
+        assert!(overwrite().run(&steps).await.unwrap_err().is(&SOURCE_FAILED));
+        assert_eq!((orders(&cluster, "shop"), properties(&cluster, "shop")), ("old,new".into(), before.clone()));
+    }
+
+    let someone = live.connect().await.unwrap();
+    let done = overwrite().run(&steps).await.unwrap();
+    assert!(someone.batch_execute("SELECT 1").await.is_err(), "connections that could write were ended");
+    assert_eq!((done.backup.as_str(), done.safety_backup.as_str()), ("the backup", "the safety backup"));
+    assert_eq!((orders(&cluster, "shop"), properties(&cluster, "shop")), ("old".into(), before.clone()));
+    assert_eq!(cluster.psql("shop", "SELECT count(*) FROM other"), "1", "what the backup does not have stays");
+    cluster.psql("shop", "INSERT INTO orders (what) VALUES ('after')");
+
+    // What is restored and not right is told, with the way back.
+    let steps = Steps { fail: At::Judge, ..Steps::new(steps.backup.clone()) };
+    let error = overwrite().run(&steps).await.unwrap_err();
+    assert!(error.is(&OVERWRITTEN_AND_REFUSED) && error.hint().contains("the safety backup"), "{error:?}");
     assert_eq!(properties(&cluster, "shop"), before);
 }

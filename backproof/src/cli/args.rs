@@ -316,11 +316,14 @@ pub(crate) struct VerifyArgs {
 The database must not exist: it is created, with the encoding, locale, settings and privileges of the one that was backed up.
 With --swap it must exist: the backup is proven, the live database backed up, the restore made beside it and compared with what was backed
 up; then the two change names, in one transaction, and `rollback` changes them back. Until then the live database is not touched.
+With --table the database must exist, too: single tables go into a schema of their own there, or, with --replace, in place of the rows that
+are there, which are kept for `rollback`, or, with --missing-rows, only rows whose key is gone.
 
 Examples:
   backproof restore latest --name app --to postgres://admin@db.example.com/app_restored --dry-run
   backproof restore 20261120T02 --to postgres:///app_restored --no-owner
   backproof restore latest --name app --swap --to postgres://admin@db.example.com/app
+  backproof restore latest --name app --table public.orders --to postgres://admin@db.example.com/app
   backproof restore latest --to-directory ./restored")]
 pub(crate) struct RestoreArgs {
     /// An id, the start of one, or `latest`
@@ -331,6 +334,18 @@ pub(crate) struct RestoreArgs {
     /// Restore in place of the live database that --to names
     #[arg(long, requires = "to")]
     pub(crate) swap: bool,
+    /// Restore this table alone, named as in SQL, with * and ? as patterns; may be given several times
+    #[arg(long = "table", value_name = "TABLE", requires = "to", conflicts_with_all = ["swap", "no_owner", "no_tablespaces", "jobs"])]
+    pub(crate) tables: Vec<String>,
+    /// With --table: the new schema for the tables [default: restored_<time>]
+    #[arg(long, value_name = "SCHEMA", requires = "tables", conflicts_with_all = ["replace", "missing_rows"])]
+    pub(crate) schema: Option<String>,
+    /// With --table: in place of the rows that are there, which are kept
+    #[arg(long, requires = "tables", conflicts_with = "missing_rows")]
+    pub(crate) replace: bool,
+    /// With --table: put back only the rows whose key is gone
+    #[arg(long, requires = "tables")]
+    pub(crate) missing_rows: bool,
     /// With --swap: how deeply the backup is proven first: intact, readable, restorable or identical [default: readable]
     #[arg(long, value_name = "LEVEL", requires = "swap")]
     pub(crate) level: Option<String>,
@@ -346,8 +361,8 @@ pub(crate) struct RestoreArgs {
     /// With --swap: do not encrypt the safety backup
     #[arg(long, requires = "swap")]
     pub(crate) no_encryption: bool,
-    /// Do not ask (also: FORCE=true)
-    #[arg(long, requires = "swap")]
+    /// Do not ask before live data is replaced (also: FORCE=true)
+    #[arg(long, requires = "to")]
     pub(crate) yes: bool,
     /// Write each part to a file in this folder instead; the folder must not exist or be empty
     #[arg(long, value_name = "DIR", conflicts_with = "to")]
@@ -466,6 +481,9 @@ pub(crate) struct RollbackArgs {
     /// The live database
     #[arg(long, value_name = "URL")]
     pub(crate) to: String,
+    /// Put back the rows that `restore --table --replace` kept of this table
+    #[arg(long, value_name = "TABLE", conflicts_with = "drop_old")]
+    pub(crate) table: Option<String>,
     /// Go back although rows were written since; they stay in the database that is put aside
     #[arg(long)]
     pub(crate) lose_newer_data: bool,

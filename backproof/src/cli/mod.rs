@@ -18,6 +18,7 @@ mod rollback;
 mod show;
 mod signals;
 mod swap;
+mod tables;
 mod verify;
 
 use crate::config::Settings;

@@ -65,7 +65,7 @@ impl Monitor for Bar {
                 let _ = self.bar.set_style_of("{spinner} {msg}");
             }
             Event::Warning { message } => {
-                self.bar.suspend(|| eprintln!("warning: {}", super::output::printable(message)))
+                self.bar.suspend(|| eprintln!("warning: {}", super::output::printable(&message)))
             }
             _ => {}
         }
@@ -87,7 +87,7 @@ struct Lines {
 impl Monitor for Lines {
     fn event(&self, event: Event) {
         match event {
-            Event::Warning { message } => eprintln!("warning: {}", super::output::printable(message)),
+            Event::Warning { message } => eprintln!("warning: {}", super::output::printable(&message)),
             Event::Step { doing } if !self.quiet => tracing::info!(step = doing),
             _ => {}
         }

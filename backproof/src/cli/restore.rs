@@ -39,13 +39,26 @@ pub(super) async fn run(context: &Context, args: &RestoreArgs) -> Result<u8> {
         .options(settings.pipeline.clone())
         .monitor(context.monitor());
     match (&args.to, &args.to_directory) {
+        (Some(url), None) if !args.tables.is_empty() => super::tables::run(context, args, &request, url).await,
         (Some(url), None) => to_database(context, args, &request, url).await,
         (None, Some(folder)) => to_folder(context, args, &request, folder).await,
         _ => Err(Error::new(&crate::error::codes::USAGE, "say --to URL or --to-directory DIR")),
     }
 }
 
+/// What `--yes` without anything to ask about would be.
+fn refuse_yes(args: &RestoreArgs) -> Result<()> {
+    if args.yes {
+        return Err(Error::new(
+            &crate::error::codes::NO_EFFECT,
+            "--yes: a restore into a new database replaces nothing",
+        ));
+    }
+    Ok(())
+}
+
 async fn to_database(context: &Context, args: &RestoreArgs, request: &ReadRequest<'_>, url: &str) -> Result<u8> {
+    refuse_yes(args)?;
     let connection = Connection::resolve(Some(url), &Env::from_process())?;
     // A password in --to, that others on this machine can see, is one.
     for warning in connection.warnings() {
@@ -134,7 +147,7 @@ fn time(text: &str) -> Result<Timestamp> {
     })
 }
 
-fn show_plan(plan: &RestorePlan) -> String {
+pub(super) fn show_plan(plan: &RestorePlan) -> String {
     let mut text = format!("restore into {}; nothing was changed\n", plan.target);
     for (title, lines) in [("would", &plan.steps), ("warning", &plan.warnings), ("OBSTACLE", &plan.obstacles)] {
         for line in lines {

@@ -15,6 +15,9 @@ pub(super) async fn run(context: &Context, args: &RollbackArgs) -> Result<u8> {
     }
     let warned = !connection.warnings().is_empty();
     let sure = args.yes || context.settings.force();
+    if let Some(table) = &args.table {
+        return super::tables::rollback(context, args, &connection, table).await;
+    }
     if args.drop_old {
         return drop_old(context, &connection, args.dry_run, sure, warned).await;
     }

@@ -99,3 +99,27 @@ fn whatever_fails_before_the_swap_leaves_the_live_database_alone() {
         assert_eq!(shop.site.ids().len(), if damage { 1 } else { 2 });
     }
 }
+
+#[test]
+fn single_tables_come_back_beside_in_place_or_row_by_row() {
+    let shop = spoiled("");
+    let table = ["restore", "latest", "--name", "app", "--table", "public.orders", "--to", shop.url.as_str(), "--json"];
+    let restore = |flags: &[&str]| shop.site.run(&[&table[..], flags].concat());
+    restore(&["--schema", "old"]).ok();
+    assert_eq!(shop.cluster.psql("shop", "SELECT count(*) FROM old.orders"), "1000");
+    assert_eq!(shop.rows("shop"), "500");
+
+    assert_eq!(restore(&["--missing-rows"]).code(), "confirmation_required");
+    let put_back = restore(&["--missing-rows", "--yes"]).ok().json();
+    assert_eq!(put_back["tables"][0]["put_back"], 500);
+    assert_eq!(shop.rows("shop"), "1000");
+
+    shop.cluster.psql("shop", "UPDATE orders SET note = 'spoiled'");
+    let replaced = restore(&["--replace", "--yes"]).ok().json();
+    assert!(replaced["tables"][0]["kept"].as_str().unwrap().contains("orders_before_"), "{replaced:#}");
+    let spoiled = || shop.cluster.psql("shop", "SELECT count(*) FROM orders WHERE note = 'spoiled'");
+    assert_eq!(spoiled(), "0");
+    shop.site.run(&["rollback", "--table", "public.orders", "--to", &shop.url, "--yes"]).ok();
+    assert_eq!(spoiled(), "1000");
+    assert_eq!(restore(&["--replace", "--missing-rows"]).code(), "usage");
+}

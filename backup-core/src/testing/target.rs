@@ -136,7 +136,7 @@ impl Restorable for MemoryBackup {
     }
 
     async fn contents(&self, line: &mut (dyn for<'a> FnMut(&'a [u8]) -> Result<()> + Send)) -> Result<Contents> {
-        self.lines.split_inclusive(|byte| *byte == b'\n').try_for_each(|one| line(one))?;
+        self.lines.split_inclusive(|byte| *byte == b'\n').try_for_each(line)?;
         Ok(Contents::default())
     }
 }

@@ -8,17 +8,17 @@ use secrecy::ExposeSecret;
 use std::process::Command;
 use std::time::Duration;
 
-/// What is left of our environment: nothing in it opens a repository or a live database.
-const KEPT: [&str; 7] = ["PATH", "HOME", "USER", "LANG", "TERM", "TMPDIR", "TZ"];
+/// What is left of our environment beside what [`Connection::apply`] leaves: nothing in it opens a repository or a live database.
+const KEPT: [&str; 2] = ["LANG", "TERM"];
 
 pub(super) async fn judge(connection: &Connection, command: &[String], limit: Duration) -> Result<Verdict, Verdict> {
     let Some((program, args)) = command.split_first() else {
         return Err(Verdict::Unverified("no program is named".into()));
     };
     let mut command = Command::new(program);
-    command.args(args).env_clear();
-    command.envs(KEPT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    command.args(args);
     connection.apply(&mut command);
+    command.envs(KEPT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     let url = connection.url();
     command.env("DATABASE_URL", url.expose_secret());
     // Dropped when the time is over: that ends the program and what it started.

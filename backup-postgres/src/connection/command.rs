@@ -5,20 +5,13 @@ use secrecy::ExposeSecret;
 use std::process::Command;
 
 impl Connection {
-    /// Makes this command connect as these settings say, through its environment alone. All of libpq's own variables are removed first, so
-    /// that nothing else has a say. Nothing secret is in the arguments; pass [`Connection::argument`] where a program needs `-d`.
+    /// Makes this command connect as these settings say, through its environment alone: what it had of an environment, ours included, is
+    /// cleared first (`clear_environment`), so that nothing else has a say. Nothing secret is in the arguments; pass
+    /// [`Connection::argument`] where a program needs `-d`.
     ///
     /// For a tokio command: `connection.apply(command.as_std_mut())`.
     pub fn apply(&self, command: &mut Command) {
-        for (name, _) in std::env::vars_os() {
-            // DATABASE_URL and the like mean nothing to the programs, and may hold a password that is not theirs to know.
-            let name = name.to_string_lossy();
-            if name.starts_with("PG") || name.starts_with("POSTGRES_") || SECRETS.contains(&name.as_ref()) {
-                command.env_remove(&*name);
-            }
-        }
-        // Their messages are read by people and, in part, by us: always in English.
-        command.env("LC_ALL", "C").env_remove("LANGUAGE");
+        clear_environment(command);
         for (name, value) in self.environment() {
             command.env(name, value);
         }
@@ -96,5 +89,32 @@ impl Connection {
     }
 }
 
-/// Variables of ours that can hold a password.
-const SECRETS: [&str; 4] = ["DATABASE_URL", "SUPABASE_DB_URL", "SUPABASE_SERVICE_KEY", "SUPABASE_SERVICE_ROLE_KEY"];
+/// What PostgreSQL's programs get of our environment: how to run on this machine. Keys of repositories, passwords and other databases' URLs
+/// are not theirs to know. What libpq needs is set anew ([`Connection::apply`]).
+const KEPT: [&str; 14] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "TZ",
+    "TZDIR",
+    // Where libraries are, and one that gives a user without a name one (libnss_wrapper).
+    "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    // Where OpenSSL finds the system's authorities (`sslrootcert=system`) and its own settings.
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "OPENSSL_CONF",
+    "OPENSSL_MODULES",
+];
+
+/// Gives a program of PostgreSQL's nothing of our environment but what it needs to run. Its messages are read by people and, in part, by
+/// us: always in English.
+pub(crate) fn clear_environment(command: &mut Command) {
+    let wrapper = |name: &str| name.starts_with("NSS_WRAPPER_");
+    let kept = std::env::vars_os()
+        .filter(|(name, _)| name.to_str().is_some_and(|name| KEPT.contains(&name) || wrapper(name)));
+    command.env_clear().envs(kept).env("LC_ALL", "C");
+}

@@ -19,6 +19,7 @@ mod service;
 mod string;
 mod url;
 
+pub(crate) use command::clear_environment;
 pub use connect::Session;
 pub(crate) use connect::quoted;
 pub use environment::Env;

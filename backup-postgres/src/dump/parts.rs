@@ -153,7 +153,14 @@ impl PartReader for Archive {
 
 /// Why pg_dump failed, in its own words.
 fn failure(ended: &Ended) -> Error {
-    let message = format!("{} {}: {}", ended.program, ended.manner(), words(&ended.stderr));
+    let mut message = format!("{} {}", ended.program, ended.manner());
+    let words = words(&ended.stderr);
+    if words.is_empty() {
+        message.push_str(" and said nothing");
+    } else {
+        message.push_str(": ");
+        message.push_str(&words);
+    }
     // pg_dump sets statement_timeout while it locks; the server or the role may have a lock_timeout besides.
     let locking = ended.stderr.contains("LOCK TABLE") && ended.stderr.contains("due to statement timeout");
     if locking || ended.stderr.contains("due to lock timeout") {
@@ -234,7 +241,18 @@ impl PartReader for Script {
 
 #[cfg(test)]
 mod tests {
-    use super::words;
+    use super::{failure, words};
+    use backup_core::command::Ended;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
+
+    #[test]
+    fn a_program_that_was_killed_has_said_nothing() {
+        let ended = Ended { program: "pg_dump".into(), status: ExitStatus::from_raw(9), stderr: "\n".into() };
+        assert_eq!(failure(&ended).to_string(), "pg_dump was ended by signal 9 and said nothing");
+        let ended = Ended { stderr: "Killed\n".into(), ..ended };
+        assert_eq!(failure(&ended).to_string(), "pg_dump was ended by signal 9: Killed");
+    }
 
     #[test]
     fn statements_are_left_out() {

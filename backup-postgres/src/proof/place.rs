@@ -20,7 +20,7 @@ const GROWTH: u64 = 2;
 
 pub(super) enum Place {
     Own(Box<Scratch>),
-    Server { connection: Connection, tools: Box<Tools>, version: Version, name: String },
+    Server { connection: Box<Connection>, tools: Box<Tools>, version: Version, name: String },
 }
 
 /// How rows are to be written and read.
@@ -46,7 +46,7 @@ impl Place {
             })?;
             let id = manifest.id.as_str().to_lowercase();
             let name = format!("backproof_drill_{}_{:08x}", id.replace('-', "_"), u32::from_le_bytes(random));
-            let connection = session.connection().clone();
+            let connection = Box::new(session.connection().clone());
             return Ok(Place::Server { connection, tools: Box::new(tools), version: found, name });
         }
         let mut options =
@@ -82,7 +82,7 @@ impl Place {
     pub(super) fn stage(&self, prover: &PgProver) -> Stage<'_> {
         let (connection, name) = match self {
             Place::Own(scratch) => (scratch.connection(), None),
-            Place::Server { connection, name, .. } => (connection, Some(name.clone())),
+            Place::Server { connection, name, .. } => (&**connection, Some(name.clone())),
         };
         Stage { connection, tools: self.tools(), own: self.is_own(), name, jobs: prover.jobs }
     }

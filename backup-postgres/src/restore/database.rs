@@ -26,7 +26,9 @@ impl Created {
         });
         let created = creating.await.or_code(&RESTORE_FAILED, || format!("create database \"{name}\""))?;
         created.map_err(|error| {
-            if error.code() == Some(&SqlState::DUPLICATE_DATABASE) {
+            // Of two at once, the second gets past the server's own look and fails at the index of pg_database.
+            let exists = [&SqlState::DUPLICATE_DATABASE, &SqlState::UNIQUE_VIOLATION];
+            if error.code().is_some_and(|code| exists.contains(&code)) {
                 return Error::new(&DATABASE_EXISTS, format!("database \"{name}\" exists already"));
             }
             failed(&format!("create database \"{name}\""), error).with_hint(

@@ -8,6 +8,7 @@
 //! Errors: pg_restore goes on after an error in what precedes the data, so that all of them can be told at once; then the
 //! restore ends. With [`PgRestore::keep_incomplete`] it goes on to the end whatever fails, and still fails.
 
+mod clean;
 mod database;
 mod load;
 mod programs;

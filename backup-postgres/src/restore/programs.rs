@@ -101,7 +101,7 @@ impl PgRestoreProgram {
     }
 }
 
-fn write_list(path: &Path, ids: &[i32]) -> std::io::Result<()> {
+pub(super) fn write_list(path: &Path, ids: &[i32]) -> std::io::Result<()> {
     let mut file = std::io::BufWriter::new(File::create_new(path)?);
     for id in ids {
         writeln!(file, "{id};")?;

@@ -85,6 +85,13 @@ impl Server {
                 super::statement::quote_name(&self.role)
             ));
         }
+        obstacles.extend(self.obstacles_in_database(toc, no_owner, newer));
+        obstacles
+    }
+
+    /// The same for a database that is there.
+    pub(super) fn obstacles_in_database(&self, toc: &Toc, no_owner: bool, newer: Option<Version>) -> Vec<String> {
+        let mut obstacles = Vec::new();
         if let Some(newer) = newer {
             obstacles.push(format!(
                 "the backup is of PostgreSQL {newer}, and an older server ({}) does not understand all of it: restore to the same version or a newer one",

@@ -68,7 +68,8 @@ pub(super) fn refuse(obstacles: Vec<String>) -> Result<()> {
 }
 
 /// What the way out is where databases cannot be renamed.
-pub(super) const OTHERWISE: &str = "or restore into a new database, and point the applications at that";
+pub(super) const OTHERWISE: &str =
+    "or restore in place, into the same database, or into a new one that you point the applications at";
 
 /// Asks the server.
 pub(super) async fn plan(session: &Session, names: &Names, ignore_slots: bool) -> Result<SwapPlan> {

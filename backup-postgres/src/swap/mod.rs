@@ -9,12 +9,14 @@
 //!
 //! - what can stand in the way: `check`; the names: `names`; what goes over to the restored database: `properties`;
 //! - the transaction, and ending connections: `exchange`; what is noted of it, in the kept database's comment: `record`;
+//! - into the live database itself, where none can be renamed: `overwrite`;
 //! - what was written since: `writes`; the way back: `rollback`; what is kept: `kept`.
 
 mod check;
 mod exchange;
 mod kept;
 mod names;
+mod overwrite;
 mod properties;
 mod record;
 mod rollback;
@@ -22,6 +24,7 @@ mod writes;
 
 pub use check::{Staying, SwapPlan};
 pub use kept::{Kept, KeptKind};
+pub use overwrite::{Overwrite, Overwritten};
 pub use rollback::{Newer, Rollback, RollbackPlan, RolledBack};
 
 use crate::connection::{Connection, Session};
