@@ -7,6 +7,7 @@ use crate::error::codes::{DATABASE_EXISTS, RESTORE_FAILED};
 use backup_core::Error;
 use backup_core::Result;
 use backup_core::error::ResultExt;
+use backup_core::text::printable;
 use tokio_postgres::error::SqlState;
 
 /// A database that was created for a restore and is not complete. It is dropped with this, unless it is kept.
@@ -131,7 +132,7 @@ async fn drop_database(session: &Session, name: &str) -> Result<(), tokio_postgr
 pub(super) fn failed(doing: &str, error: tokio_postgres::Error) -> Error {
     let said = error.as_db_error().map(|said| said.message().to_owned());
     match said {
-        Some(said) => Error::new(&RESTORE_FAILED, format!("{doing}: {said}")),
-        None => Error::new(&RESTORE_FAILED, doing.to_owned()).with_source(error),
+        Some(said) => Error::new(&RESTORE_FAILED, format!("{}: {}", printable(doing), printable(&said))),
+        None => Error::new(&RESTORE_FAILED, printable(doing)).with_source(error),
     }
 }

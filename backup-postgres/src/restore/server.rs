@@ -7,6 +7,7 @@ use crate::queries;
 use crate::tools::Version;
 use backup_core::Result;
 use backup_core::error::ResultExt;
+use backup_core::text::printable;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The server and the role that restores.
@@ -123,7 +124,7 @@ impl Server {
             obstacles
                 .push(format!("tablespace \"{tablespace}\" does not exist here: create it, or use --no-tablespaces"));
         }
-        obstacles
+        fit(obstacles)
     }
 
     /// What the user should know before starting.
@@ -154,8 +155,13 @@ impl Server {
             ));
         }
         warnings.extend(toc.left_out.iter().map(|what| format!("not restored: {what}")));
-        warnings
+        fit(warnings)
     }
+}
+
+/// One line each, whatever the names in them are.
+fn fit(messages: Vec<String>) -> Vec<String> {
+    messages.iter().map(|message| printable(message).into_owned()).collect()
 }
 
 /// What the archive says of the database as text: the server knows its encodings best.
