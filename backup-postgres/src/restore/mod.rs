@@ -9,6 +9,7 @@
 //! restore ends. With [`PgRestore::keep_incomplete`] it goes on to the end whatever fails, and still fails.
 
 mod database;
+mod folder;
 mod programs;
 pub(crate) mod rehearsal;
 mod server;
@@ -30,6 +31,7 @@ use backup_core::target::{Restorable, RestorePlan, RestoreReport, Target};
 use backup_core::{Error, Result};
 use bytes::Bytes;
 use database::{Created, failed};
+use folder::PrivateFolder;
 use programs::{PgRestoreProgram, failure, judge};
 use server::Server;
 pub(crate) use statement::{quote_name, quote_string};
@@ -37,7 +39,6 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 use toc::{Choices, Recreation, Toc};
 use tokio_util::sync::CancellationToken;
 
@@ -363,7 +364,7 @@ struct ArchiveHead {
     stream: PartStream,
     /// What was read beyond the table of contents.
     rest: Bytes,
-    folder: TempDir,
+    folder: PrivateFolder,
     bytes: u64,
     ended: bool,
     /// How long the backup was waited for.
@@ -373,8 +374,7 @@ struct ArchiveHead {
 impl ArchiveHead {
     async fn read(backup: &dyn Restorable, toc: Toc) -> Result<Self> {
         let failed = |error| io_error("write the table of contents to a temporary file", error);
-        // Readable by its owner alone: definitions can hold secrets.
-        let folder = tempfile::Builder::new().prefix("backproof-restore-").tempdir().map_err(failed)?;
+        let folder = PrivateFolder::make().map_err(failed)?;
         let stream = backup.open(&dump_part()).await?;
         let mut head = ArchiveHead {
             parser: Parser::new(toc),
