@@ -20,6 +20,7 @@ use async_trait::async_trait;
 use backup_core::error::ResultExt;
 use backup_core::monitor::{Event, Monitor};
 use backup_core::source::{LeftOut, PartReader, Snapshot, Source, SourceInfo};
+use backup_core::text::printable;
 use backup_core::{Error, Result};
 use jiff::Timestamp;
 use parts::{Archive, Script};
@@ -238,6 +239,7 @@ impl PgDump {
         let facts = ServerFacts::read(&prepared.session).await?;
         let extras = Extras::read(&prepared.session).await?;
         for index in &facts.invalid_indexes {
+            let index = printable(index);
             warn(format!("index {index} is invalid and will not be in the backup: REINDEX or drop it"));
         }
         if prepared.facts.encoding == "SQL_ASCII" {

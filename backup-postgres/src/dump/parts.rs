@@ -12,6 +12,7 @@ use backup_core::monitor::{Event, Monitor};
 use backup_core::names::PartName;
 use backup_core::repository::contents::ContentsWriter;
 use backup_core::source::PartReader;
+use backup_core::text::printable;
 use backup_core::{Error, Result};
 use serde::Serialize;
 use std::process::Command;
@@ -94,7 +95,7 @@ impl Archive {
             return Err(failure(&ended));
         }
         for line in ended.stderr.lines().filter_map(|line| line.strip_prefix("pg_dump: warning: ")) {
-            monitor.event(Event::Warning { message: format!("pg_dump: {line}") });
+            monitor.event(Event::Warning { message: format!("pg_dump: {}", printable(line)) });
         }
         let observer = std::mem::take(&mut *observer.lock().unwrap_or_else(PoisonError::into_inner));
         let (survey, mut recorded) = observer.finish().map_err(|error| {
