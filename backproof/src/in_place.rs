@@ -18,7 +18,7 @@ use backup_core::target::Restorable;
 use backup_core::verify::Severity;
 use backup_core::{Error, Result};
 use backup_postgres::assertions::{self, Assertion};
-use backup_postgres::diff::{Diff, Other, Status, diff};
+use backup_postgres::diff::{Diff, ObjectDiff, Other, Status, diff};
 use backup_postgres::swap::SwapSteps;
 use backup_postgres::{Connection, PgDump, PgRestore};
 use std::path::PathBuf;
@@ -28,7 +28,8 @@ use tokio_util::sync::CancellationToken;
 /// The label of the backups that are made of a live database before it is replaced.
 pub const SAFETY_LABEL: &str = "safety";
 
-/// Restores one backup in place of a live database; give it to [`Swap::run`](backup_postgres::swap::Swap::run).
+/// Restores one backup in place of a live database; give it to [`Swap::run`](backup_postgres::swap::Swap::run), or, with
+/// [`overwrite`](InPlace::overwrite), to [`Overwrite::run`](backup_postgres::swap::Overwrite::run).
 #[derive(Debug)]
 pub struct InPlace<'a> {
     repository: &'a Repository,
@@ -45,6 +46,7 @@ pub struct InPlace<'a> {
     no_owner: bool,
     no_tablespaces: bool,
     skip_unreadable: bool,
+    overwrite: bool,
     monitor: Arc<dyn Monitor>,
     cancel: CancellationToken,
     results: Mutex<Vec<AssertionResult>>,
@@ -73,6 +75,7 @@ impl<'a> InPlace<'a> {
             no_owner: false,
             no_tablespaces: false,
             skip_unreadable: false,
+            overwrite: false,
             monitor: Arc::new(Silent),
             cancel: CancellationToken::new(),
             results: Mutex::new(Vec::new()),
@@ -136,6 +139,12 @@ impl<'a> InPlace<'a> {
     /// As [`PgDump::skip_unreadable`], for the safety backup.
     pub fn skip_unreadable(mut self, skip: bool) -> Self {
         self.skip_unreadable = skip;
+        self
+    }
+
+    /// Restores into the live database itself, for [`Overwrite::run`](backup_postgres::swap::Overwrite::run): what the backup does not have stays.
+    pub fn overwrite(mut self, overwrite: bool) -> Self {
+        self.overwrite = overwrite;
         self
     }
 
@@ -252,7 +261,12 @@ impl SwapSteps for InPlace<'_> {
         if let Some(folder) = &self.tools {
             target = target.tools(folder);
         }
-        self.request().restore(&target).await?;
+        if self.overwrite {
+            self.step("restore");
+            target.overwrite(&self.request().open().await?, &*self.monitor).await?;
+        } else {
+            self.request().restore(&target).await?;
+        }
         Ok(self.record.manifest.id.to_string())
     }
 
@@ -294,9 +308,18 @@ impl InPlace<'_> {
     /// What of these differences stands in the way. Rows must be equal, and every object there. A definition, an owner or a privilege that reads differently is
     /// a warning only where it was to be expected: another version of the server, or a restore without owners.
     fn differences(&self, found: &Diff) -> Vec<String> {
-        let mut wrong: Vec<String> = found.tables.iter().map(ToString::to_string).collect();
+        // What a database has besides is nothing that a restore into it touches.
+        let besides = |status: Status| self.overwrite && status == Status::Added;
+        let tables = found.tables.iter().filter(|table| !besides(table.status));
+        let mut wrong: Vec<String> = tables.map(ToString::to_string).collect();
         let expected = self.no_owner || self.no_tablespaces || found.version_before != found.version_after;
-        for object in &found.objects {
+        // Its own properties stay as they are, too.
+        let own = |object: &ObjectDiff| {
+            let difference = &object.difference;
+            let of_it = difference.schema.is_none() && difference.name.as_bytes().starts_with(b"DATABASE ");
+            self.overwrite && (difference.kind.starts_with("DATABASE") || of_it)
+        };
+        for object in found.objects.iter().filter(|object| !besides(object.status) && !own(object)) {
             match object.status {
                 Status::Changed if expected => {
                     self.monitor.event(Event::Warning { message: format!("restored differently: {object}") });

@@ -1,7 +1,7 @@
 //! The command line, and the words that teach it.
 
 use crate::config::Overrides;
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use std::path::PathBuf;
 
 /// PostgreSQL backups that prove themselves.
@@ -316,6 +316,7 @@ pub(crate) struct VerifyArgs {
 The database must not exist: it is created, with the encoding, locale, settings and privileges of the one that was backed up.
 With --swap it must exist: the backup is proven, the live database backed up, the restore made beside it and compared with what was backed
 up; then the two change names, in one transaction, and `rollback` changes them back. Until then the live database is not touched.
+Where no database can be renamed, --in-place restores into the live database itself, in one transaction; the way back is the safety backup.
 With --table the database must exist, too: single tables go into a schema of their own there, or, with --replace, in place of the rows that
 are there, which are kept for `rollback`, or, with --missing-rows, only rows whose key is gone.
 
@@ -325,6 +326,7 @@ Examples:
   backproof restore latest --name app --swap --to postgres://admin@db.example.com/app
   backproof restore latest --name app --table public.orders --to postgres://admin@db.example.com/app
   backproof restore latest --to-directory ./restored")]
+#[command(group(ArgGroup::new("live").args(["swap", "in_place"])))]
 pub(crate) struct RestoreArgs {
     /// An id, the start of one, or `latest`
     pub(crate) id: String,
@@ -334,8 +336,11 @@ pub(crate) struct RestoreArgs {
     /// Restore in place of the live database that --to names
     #[arg(long, requires = "to")]
     pub(crate) swap: bool,
+    /// Restore into the live database itself, where --swap is not possible: in one transaction, with writes stopped
+    #[arg(long, requires = "to", conflicts_with = "jobs")]
+    pub(crate) in_place: bool,
     /// Restore this table alone, named as in SQL, with * and ? as patterns; may be given several times
-    #[arg(long = "table", value_name = "TABLE", requires = "to", conflicts_with_all = ["swap", "no_owner", "no_tablespaces", "jobs"])]
+    #[arg(long = "table", value_name = "TABLE", requires = "to", conflicts_with_all = ["swap", "in_place", "no_owner", "no_tablespaces", "jobs"])]
     pub(crate) tables: Vec<String>,
     /// With --table: the new schema for the tables [default: restored_<time>]
     #[arg(long, value_name = "SCHEMA", requires = "tables", conflicts_with_all = ["replace", "missing_rows"])]
@@ -346,8 +351,8 @@ pub(crate) struct RestoreArgs {
     /// With --table: put back only the rows whose key is gone
     #[arg(long, requires = "tables")]
     pub(crate) missing_rows: bool,
-    /// With --swap: how deeply the backup is proven first: intact, readable, restorable or identical [default: readable]
-    #[arg(long, value_name = "LEVEL", requires = "swap")]
+    /// With --swap and --in-place: how deeply the backup is proven first: intact, readable, restorable or identical [default: readable]
+    #[arg(long, value_name = "LEVEL", requires = "live")]
     pub(crate) level: Option<String>,
     /// With --swap: go on although replication slots and subscriptions stay with the old database
     #[arg(long, requires = "swap")]
@@ -355,11 +360,11 @@ pub(crate) struct RestoreArgs {
     /// With --swap: drop the old database afterwards; there is no way back then but the safety backup
     #[arg(long, requires = "swap")]
     pub(crate) drop_old: bool,
-    /// With --swap: leave out of the safety backup what the login cannot read
-    #[arg(long, requires = "swap")]
+    /// With --swap and --in-place: leave out of the safety backup what the login cannot read
+    #[arg(long, requires = "live")]
     pub(crate) skip_unreadable: bool,
-    /// With --swap: do not encrypt the safety backup
-    #[arg(long, requires = "swap")]
+    /// With --swap and --in-place: do not encrypt the safety backup
+    #[arg(long, requires = "live")]
     pub(crate) no_encryption: bool,
     /// Do not ask before live data is replaced (also: FORCE=true)
     #[arg(long, requires = "to")]

@@ -28,7 +28,7 @@ pub(super) async fn run(context: &Context, args: &RestoreArgs) -> Result<u8> {
         ));
     }
     let repository = settings.repository().await?;
-    if let (Some(url), true) = (&args.to, args.swap) {
+    if let (Some(url), true) = (&args.to, args.swap || args.in_place) {
         return super::swap::run(context, args, &repository, &selector, &filter, url).await;
     }
     let request = repository

@@ -1,4 +1,4 @@
-//! `backproof restore --swap`: in place of a live database.
+//! `backproof restore --swap` and `--in-place`: in place of a live database.
 
 use super::Context;
 use super::args::RestoreArgs;
@@ -7,9 +7,11 @@ use crate::config::ProofOptions;
 use crate::in_place::InPlace;
 use backup_core::level::Level;
 use backup_core::repository::Repository;
+use backup_core::repository::catalog::ManifestRecord;
 use backup_core::repository::catalog::{Filter, Selector};
+use backup_core::target::RestorePlan;
 use backup_core::{Error, Result};
-use backup_postgres::swap::{Kept, Swap, SwapPlan};
+use backup_postgres::swap::{Kept, Overwrite, Swap, SwapPlan};
 use backup_postgres::{Connection, Env};
 use serde_json::json;
 use std::sync::Arc;
@@ -37,6 +39,9 @@ pub(super) async fn run(
         context.output.warning(doubt);
     }
     warned |= !doubts.is_empty();
+    if args.in_place {
+        return overwrite(context, args, repository, record, &connection, level, warned).await;
+    }
     let swap = Swap::new(connection.clone()).ignore_slots(args.ignore_slots);
     let plan = swap.plan().await?;
     let id = record.manifest.id.clone();
@@ -49,26 +54,13 @@ pub(super) async fn run(
         return Ok(if plan.obstacles.is_empty() { u8::from(warned || !plan.warnings.is_empty()) } else { 2 });
     }
     plan.require()?;
-    let sealer = settings.sealer(args.no_encryption, false, context.prompt.clone()).await?;
     let sure = args.yes || settings.force();
     let what = format!(
         "{connection} will be replaced by backup {id} of {}; {} connections to it will be ended",
         record.manifest.source.snapshot, plan.connections
     );
     prompt::confirm(&what, connection.database(), sure)?;
-    let steps = InPlace::new(repository, record, Arc::new(settings.prover(&ProofOptions::default())?), sealer)
-        .level(level)
-        .allow_unsigned(args.allow_unsigned)
-        .open_with(settings.opener(args.passphrase, context.prompt.clone()).await?)
-        .sign(settings.signer(context.prompt.clone()).await?)
-        .assertions(settings.proof.assertions.clone())
-        .options(settings.pipeline.clone())
-        .tools(settings.pg_bindir.clone())
-        .no_owner(args.no_owner)
-        .no_tablespaces(args.no_tablespaces)
-        .skip_unreadable(args.skip_unreadable || settings.skip_unreadable)
-        .monitor(context.monitor())
-        .cancel_with(context.signals.token());
+    let steps = steps(context, args, repository, record, level).await?;
     let done = swap.run(&steps).await?;
     for warning in &done.warnings {
         context.output.warning(warning);
@@ -102,6 +94,73 @@ pub(super) async fn run(
             "\"{}\" is now backup {}; {} connections were ended\n{old}\nsafety backup: {}",
             done.live, done.backup, done.ended, done.safety_backup
         )
+    })?;
+    Ok(u8::from(warned))
+}
+
+/// What a restore in place of a live database does outside of the server.
+async fn steps<'a>(
+    context: &Context,
+    args: &RestoreArgs,
+    repository: &'a Repository,
+    record: ManifestRecord,
+    level: Level,
+) -> Result<InPlace<'a>> {
+    let settings = &context.settings;
+    let sealer = settings.sealer(args.no_encryption, false, context.prompt.clone()).await?;
+    Ok(InPlace::new(repository, record, Arc::new(settings.prover(&ProofOptions::default())?), sealer)
+        .level(level)
+        .allow_unsigned(args.allow_unsigned)
+        .open_with(settings.opener(args.passphrase, context.prompt.clone()).await?)
+        .sign(settings.signer(context.prompt.clone()).await?)
+        .assertions(settings.proof.assertions.clone())
+        .options(settings.pipeline.clone())
+        .tools(settings.pg_bindir.clone())
+        .no_owner(args.no_owner)
+        .no_tablespaces(args.no_tablespaces)
+        .skip_unreadable(args.skip_unreadable || settings.skip_unreadable)
+        .overwrite(args.in_place)
+        .monitor(context.monitor())
+        .cancel_with(context.signals.token()))
+}
+
+/// Into the live database itself.
+async fn overwrite(
+    context: &Context,
+    args: &RestoreArgs,
+    repository: &Repository,
+    record: ManifestRecord,
+    connection: &Connection,
+    level: Level,
+    mut warned: bool,
+) -> Result<u8> {
+    let id = record.manifest.id.clone();
+    let overwrite = Overwrite::new(connection.clone());
+    let mut plan = RestorePlan::default();
+    (plan.steps, plan.obstacles) = overwrite.plan().await?;
+    plan.target = connection.to_string();
+    if args.dry_run {
+        let body = json!({ "dry_run": true, "plan": plan });
+        context.output.result("restore", body, || super::restore::show_plan(&plan))?;
+        return Ok(if plan.obstacles.is_empty() { u8::from(warned) } else { 2 });
+    }
+    // Refusals come before the question.
+    if plan.obstacles.is_empty() {
+        let what = format!(
+            "what {connection} has will be dropped where backup {id} of {} has it too, and restored from there",
+            record.manifest.source.snapshot
+        );
+        prompt::confirm(&what, connection.database(), args.yes || context.settings.force())?;
+    }
+    let steps = steps(context, args, repository, record, level).await?;
+    let done = overwrite.run(&steps).await?;
+    let results = steps.assertion_results();
+    warned |= results.iter().any(|result| result.outcome != backup_core::level::Outcome::Passed);
+    let body = json!({ "dry_run": false, "overwritten": {
+        "live": done.live, "backup": done.backup, "safety_backup": done.safety_backup, "assertions": results,
+    }});
+    context.output.result("restore", body, || {
+        format!("\"{}\" has what backup {} has\nsafety backup: {}", done.live, done.backup, done.safety_backup)
     })?;
     Ok(u8::from(warned))
 }

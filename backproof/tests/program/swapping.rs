@@ -123,3 +123,31 @@ fn single_tables_come_back_beside_in_place_or_row_by_row() {
     assert_eq!(spoiled(), "1000");
     assert_eq!(restore(&["--replace", "--missing-rows"]).code(), "usage");
 }
+
+#[test]
+fn in_place_where_no_database_can_be_renamed() {
+    let shop = spoiled("");
+    shop.cluster.psql("shop", "CREATE TABLE newer AS SELECT 1 AS a");
+    let restore = ["restore", "latest", "--name", "app", "--in-place", "--to", shop.url.as_str()];
+    let plan = shop.site.run(&[&restore[..], &["--dry-run", "--json"]].concat()).ok().json();
+    assert_eq!(plan["plan"]["obstacles"], serde_json::json!([]));
+    assert_eq!(shop.site.run(&[&restore[..], &["--json"]].concat()).code(), "confirmation_required");
+    assert_eq!(shop.site.run(&[&restore[..], &["--swap", "--yes", "--json"]].concat()).code(), "usage");
+    assert_eq!(shop.rows("shop"), "500");
+
+    let done = shop.site.run(&[&restore[..], &["--yes", "--json"]].concat()).ok().json();
+    assert_eq!((shop.rows("shop"), shop.databases()), ("1000".into(), vec!["shop".to_owned()]));
+    assert_eq!(shop.cluster.psql("shop", "SELECT count(*) FROM newer"), "1");
+    assert_eq!(shop.cluster.psql("shop", "SHOW default_transaction_read_only"), "off");
+    // The way back.
+    let safety = done["overwritten"]["safety_backup"].as_str().unwrap();
+    shop.site.run(&["restore", safety, "--in-place", "--to", &shop.url, "--yes"]).ok();
+    assert_eq!(shop.rows("shop"), "500");
+
+    // Something that came later is in the way: nothing is changed.
+    shop.cluster.psql("shop", "CREATE VIEW few AS SELECT * FROM orders WHERE id < 10");
+    let refused = shop.site.run(&[&restore[..], &["--label", "manual", "--yes", "--json"]].concat());
+    assert_eq!(refused.code(), "restore_failed", "{refused}");
+    assert_eq!(shop.rows("shop"), "500");
+    shop.cluster.psql("shop", "INSERT INTO orders VALUES (100000, 'writes are allowed again')");
+}

@@ -37,7 +37,7 @@ pub(super) fn columns(statement: &[u8]) -> Option<Vec<Name>> {
 }
 
 /// The table that a COPY statement of pg_dump's names, with its schema: of a partition it can be the root.
-pub(super) fn table(statement: &[u8]) -> Option<TableName> {
+pub(crate) fn table(statement: &[u8]) -> Option<TableName> {
     let mut rest = statement;
     while let Some(comment) = rest.strip_prefix(b"--") {
         let end = memchr::memchr(b'\n', comment)?;

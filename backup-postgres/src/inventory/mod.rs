@@ -10,7 +10,7 @@
 //! are named to people in `describe`.
 
 pub mod compare;
-mod copy;
+pub(crate) mod copy;
 pub(crate) mod describe;
 mod digester;
 pub mod extras;

@@ -364,6 +364,7 @@ impl Toc {
             result.owner =
                 owner.map(|owner| format!("ALTER DATABASE {} OWNER TO {}", quote_name(name), quote_name(owner)));
         }
+        let (mut settings, mut deferred) = (Vec::new(), false);
         for text in &database.others {
             let mut parsed = statement::statements(text).ok_or_else(not_understood)?;
             let roles: Vec<String> = parsed.iter().flat_map(statement::roles).collect();
@@ -396,12 +397,22 @@ impl Toc {
                 let setting =
                     statement.tokens.get(3..5).filter(|tokens| tokens[0].is("set")).and_then(|tokens| tokens[1].name());
                 match setting {
-                    Some(setting) if statement.begins(&["alter", "database"]) && !DISTURBING.contains(&setting) => {
-                        result.before.push(text);
+                    Some(setting) if statement.begins(&["alter", "database"]) => {
+                        if DISTURBING.contains(&setting) {
+                            deferred = true;
+                        } else {
+                            result.before.push(text.clone());
+                        }
+                        settings.push(text);
                     }
                     _ => result.after.push(text),
                 }
             }
+        }
+        if deferred {
+            // The server keeps them in the order in which they were set, and pg_dump writes them in it.
+            settings.insert(0, format!("ALTER DATABASE {} RESET ALL", quote_name(name)));
+            result.after.splice(0..0, settings);
         }
         Ok(result)
     }
