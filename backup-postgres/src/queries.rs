@@ -118,3 +118,5 @@ pub(crate) const TABLE_GRANTEES: &str = include_str!("../sql/table_grantees.sql"
 pub(crate) const TABLE_KEPT: &str = include_str!("../sql/table_kept.sql");
 /// The rows of `$TABLE` in one line.
 pub(crate) const TABLE_DIGEST: &str = include_str!("../sql/table_digest.sql");
+/// The columns of a table that are dumped.
+pub(crate) const COPIED_COLUMNS: &str = include_str!("../sql/copied_columns.sql");

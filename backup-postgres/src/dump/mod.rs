@@ -54,6 +54,7 @@ pub struct PgDump {
     exclude: Vec<Exclude>,
     /// Rows of these tables, and nothing else.
     rows_of: Vec<TableName>,
+    without_rows_of: Vec<TableName>,
     schema_only: bool,
 }
 
@@ -77,6 +78,7 @@ impl PgDump {
             role_passwords: false,
             exclude: Vec::new(),
             rows_of: Vec::new(),
+            without_rows_of: Vec::new(),
             schema_only: false,
         }
     }
@@ -141,6 +143,12 @@ impl PgDump {
         self
     }
 
+    /// Leaves out the rows of these tables: somebody else reads them.
+    pub(crate) fn without_rows_of(mut self, tables: Vec<TableName>) -> Self {
+        self.without_rows_of = tables;
+        self
+    }
+
     /// Dumps definitions alone.
     pub(crate) fn schema_only(mut self) -> Self {
         self.schema_only = true;
@@ -171,18 +179,10 @@ impl PgDump {
         if !self.rows_of.is_empty() {
             command.arg("--data-only");
         }
-        for table in &self.rows_of {
-            // In double quotes, a pattern is a name (`processSQLNamePattern`).
-            let quoted = |name: &Name| {
-                let mut quoted = vec![b'"'];
-                name.as_bytes()
-                    .iter()
-                    .for_each(|byte| quoted.extend(std::iter::repeat_n(*byte, if *byte == b'"' { 2 } else { 1 })));
-                quoted.push(b'"');
-                quoted
-            };
-            let pattern = [b"--table=".to_vec(), quoted(&table.schema), b".".to_vec(), quoted(&table.name)].concat();
-            command.arg(OsString::from_vec(pattern));
+        for (option, tables) in [("--table=", &self.rows_of), ("--exclude-table-data=", &self.without_rows_of)] {
+            for table in tables {
+                command.arg(OsString::from_vec([option.as_bytes(), &pattern(table)].concat()));
+            }
         }
         command.arg("--dbname").arg(prepared.connection.argument());
         command
@@ -271,6 +271,16 @@ impl Source for PgDump {
         parts.push_back(Box::new(archive));
         Ok(Box::new(DumpSnapshot { info, parts, left_out, unavailable }))
     }
+}
+
+/// A table as a pattern: in double quotes, a pattern is a name (`processSQLNamePattern`).
+fn pattern(table: &TableName) -> Vec<u8> {
+    let quoted = |name: &Name| {
+        let doubled = |byte: &u8| std::iter::repeat_n(*byte, if *byte == b'"' { 2 } else { 1 });
+        let inner: Vec<u8> = name.as_bytes().iter().flat_map(doubled).collect();
+        [b"\"", &inner[..], b"\""].concat()
+    };
+    [quoted(&table.schema), quoted(&table.name)].join(&b'.')
 }
 
 /// A dump that runs.

@@ -1,6 +1,7 @@
 //! What came back, beside what was backed up.
 
 use super::place::Place;
+use super::rows;
 use crate::PgDump;
 use crate::connection::Connection;
 use crate::diff::sum_rows;
@@ -47,7 +48,7 @@ impl Compared {
         name_what_was_skipped(prover, rehearsal, &expected, proof);
         leave_out(rehearsal, &mut expected);
         let dump = dump_of(prover, place, rehearsal.connection());
-        let mut found = dumped(&dump, Digester::new(), prover, proof).await?;
+        let mut found = read_back(&dump, &expected, prover, rehearsal, proof).await?;
         let counted = found.counts();
         even_out(rehearsal, place, &mut expected, &mut found);
 
@@ -190,6 +191,37 @@ fn even_out(rehearsal: &Rehearsal, place: &Place, expected: &mut Inventory, foun
 
 fn dump_of(prover: &PgProver, place: &Place, connection: &Connection) -> PgDump {
     PgDump::new(connection.clone()).tools(place.tools().folder()).env(prover.env.clone()).globals(false)
+}
+
+/// Reads the restored database back: large tables by connections of their own, everything else with pg_dump.
+async fn read_back(
+    dump: &PgDump,
+    expected: &Inventory,
+    prover: &PgProver,
+    rehearsal: &mut Rehearsal,
+    proof: &mut Proof,
+) -> Result<Inventory> {
+    let large = rows::large(expected);
+    let names: Vec<TableName> = large.iter().map(|one| one.table.clone()).collect();
+    let (connection, lc_monetary) = (rehearsal.connection().clone(), rehearsal.lc_monetary().map(str::to_owned));
+    let rest = dump.clone().without_rows_of(names);
+    let rest = dumped(&rest, Digester::new(), prover, proof);
+    let reading = rows::read(&connection, lc_monetary.as_deref(), &large, prover.jobs);
+    let (mut found, (same, others)) = futures::future::try_join(rest, reading).await?;
+    found.tables.extend(same);
+    let there = |table: &TableName| {
+        found
+            .objects
+            .iter()
+            .any(|one| one.kind == "TABLE" && one.schema.as_ref() == Some(&table.schema) && one.name == table.name)
+    };
+    let others: Vec<TableName> = others.into_iter().filter(there).collect();
+    if !others.is_empty() {
+        // As pg_dump reads them, to say what differs.
+        let (recorded, _) = dump.clone().rows_of(others).inventory(Digester::new(), Arc::new(Silent)).await?;
+        found.tables.extend(recorded.inventory().unwrap_or_default().tables);
+    }
+    Ok(found)
 }
 
 /// Dumps the restored database through a digester.

@@ -5,6 +5,7 @@
 
 mod compare;
 mod place;
+mod rows;
 
 use crate::assertions;
 use crate::error::codes::{CONNECTION_LOST, DATABASE_UNREACHABLE, RESTORE_FAILED, SCRATCH_LOST};
