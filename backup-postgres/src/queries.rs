@@ -46,6 +46,8 @@ pub(crate) const RESTORE_TABLESPACES: &str = include_str!("../sql/restore_tables
 pub(crate) const DATABASE_EXISTS: &str = include_str!("../sql/database_exists.sql");
 /// Lifts the limits on how long our own session may wait, by name, where the server has them.
 pub(crate) const NO_TIMEOUTS: &str = include_str!("../sql/no_timeouts.sql");
+/// Whether sessions that are idle are ended.
+pub(crate) const IDLE_LIMIT: &str = include_str!("../sql/idle_limit.sql");
 /// Exports the transaction's snapshot, with the server's time.
 pub(crate) const EXPORT_SNAPSHOT: &str = include_str!("../sql/export_snapshot.sql");
 /// The server's time.

@@ -138,6 +138,7 @@ pub async fn prepare(connection: &Connection, options: &PreflightOptions) -> Res
     let second = session.connection().connect().await?;
     refuse_transaction_pooler(&session, &second).await?;
     drop(second);
+    session.lift_limits().await?;
     session
         .batch_execute(queries::EMPTY_SEARCH_PATH)
         .await

@@ -25,6 +25,8 @@ pub(super) struct Server {
     extensions: BTreeMap<String, bool>,
     tablespaces: BTreeSet<String>,
     exists: bool,
+    /// Whether sessions of this role, in the database that was asked, are ended when they are idle.
+    pub(super) ends_idle_sessions: bool,
     is_local: bool,
 }
 
@@ -49,6 +51,11 @@ impl Server {
             roles: pairs(queries::RESTORE_ROLES).await?,
             extensions: pairs(queries::RESTORE_EXTENSIONS).await?,
             tablespaces: tablespaces.iter().map(|row| row.get(0)).collect(),
+            ends_idle_sessions: session
+                .query_one(queries::IDLE_LIMIT, &[])
+                .await
+                .or_code(&QUERY_FAILED, failed)?
+                .get(0),
             exists: database_exists(session, name).await?,
             is_local: session.connection().host().starts_with('/'),
         })
