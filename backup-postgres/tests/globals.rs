@@ -64,7 +64,8 @@ async fn a_database_named_like_a_connection_string_is_a_name() {
     for name in names {
         assert!(name.len() < 64, "{name}");
         cluster.psql("postgres", &format!("CREATE DATABASE \"{name}\""));
-        let connection = Connection::resolve(Some(&cluster.url("postgres")), &Env::default()).unwrap().with_database(&name);
+        let connection =
+            Connection::resolve(Some(&cluster.url("postgres")), &Env::default()).unwrap().with_database(&name);
         let tools = Tools::find(Version { major: 0, minor: 0 }, Some(cluster.bindir()), &Env::default()).await.unwrap();
         let text = globals(&tools, &connection, false, &backup_core::monitor::Silent).await.unwrap();
         let text = String::from_utf8(text).unwrap();

@@ -114,7 +114,7 @@ const KEPT: [&str; 14] = [
 /// us: always in English.
 pub(crate) fn clear_environment(command: &mut Command) {
     let wrapper = |name: &str| name.starts_with("NSS_WRAPPER_");
-    let kept = std::env::vars_os()
-        .filter(|(name, _)| name.to_str().is_some_and(|name| KEPT.contains(&name) || wrapper(name)));
+    let kept =
+        std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(|name| KEPT.contains(&name) || wrapper(name)));
     command.env_clear().envs(kept).env("LC_ALL", "C");
 }
