@@ -122,12 +122,20 @@ impl Drop for Created {
 async fn drop_database(session: &Session, name: &str) -> Result<()> {
     let doing = || format!("drop database \"{name}\"");
     match try_drop(session, name).await {
-        Err(_) if session.is_closed() => {
+        Err(error) if session.is_closed() || ended_the_session(&error) => {
             let again = session.connection().connect_without_limits().await?;
             try_drop(&again, name).await.map_err(|error| failed(&doing(), error))
         }
         result => result.map_err(|error| failed(&doing(), error)),
     }
+}
+
+/// Whether the server ended the session: class 57P, "operator intervention", an idle session among it, and the end of an idle transaction. (The
+/// client learns a moment later that the connection is closed.)
+fn ended_the_session(error: &tokio_postgres::Error) -> bool {
+    error
+        .code()
+        .is_none_or(|state| state.code().starts_with("57P") || *state == SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT)
 }
 
 async fn try_drop(session: &Session, name: &str) -> Result<(), tokio_postgres::Error> {

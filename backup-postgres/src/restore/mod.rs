@@ -271,7 +271,8 @@ impl Target for PgRestore {
             monitor.event(Event::Warning { message: message.clone() });
         }
         let mut connection = session.connection().with_database(&name);
-        if server.ends_idle_sessions || recreation.before.iter().any(|statement| statement.contains(IDLE_LIMIT)) {
+        let will_end = recreation.before.iter().any(|statement| statement.contains(IDLE_LIMIT));
+        if server.ends_idle_sessions || will_end && server.version.major >= 14 {
             // The only limit that no archive lifts; workers are idle while they wait for each other.
             connection = connection.with_program_setting("PGOPTIONS", format!("-c {IDLE_LIMIT}=0"));
         }
