@@ -37,7 +37,7 @@ impl Place {
         let server = version("server").unwrap_or(Version { major: 0, minor: 0 });
         let archive = version("pg_dump").unwrap_or(server);
         if let Some(connection) = &prover.scratch {
-            let session = connection.connect().await?;
+            let session = connection.connect_without_limits().await?;
             let found = server_version(&session).await?;
             let tools = Installed::find(prover.tools.as_deref(), &prover.env).await.for_restore(archive, found)?;
             let mut random = [0; 4];
@@ -130,7 +130,7 @@ impl Place {
     pub(super) async fn settings(connection: &Connection, lc_monetary: Option<&str>) -> Result<Settings> {
         let mut settings = Settings { program: Vec::new(), gap: None };
         let Some(wanted) = lc_monetary else { return Ok(settings) };
-        let session = connection.connect().await?;
+        let session = connection.connect_without_limits().await?;
         let row = session
             .query_one(queries::LC_MONETARY, &[])
             .await

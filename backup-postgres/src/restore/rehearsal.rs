@@ -174,7 +174,7 @@ impl Rehearsal {
     /// Reads the table of contents and looks at the server. Changes nothing.
     pub(crate) async fn prepare(backup: &dyn Restorable, stage: &Stage<'_>) -> Result<Self> {
         let own = stage.own;
-        let mut session = stage.connection.connect().await?;
+        let mut session = stage.connection.connect_without_limits().await?;
         let choices = Choices { is_superuser: true, may_alter_roles: true, ..Choices::default() };
         let mut toc = Toc::new(choices);
         toc.witness = Some(Box::default());
@@ -183,7 +183,7 @@ impl Rehearsal {
         let database = server::decode(&session, &toc.database, toc.encoding.as_deref()).await?;
         let name = stage.name.clone().or_else(|| database.name.clone()).unwrap_or_else(|| "restored".into());
         if own && name == stage.connection.database() {
-            session = stage.connection.with_database("template1").connect().await?;
+            session = stage.connection.with_database("template1").connect_without_limits().await?;
         }
         let server = Server::ask(&session, &name).await?;
         // An archive that was made of a part of a database has no word about the database.
@@ -388,7 +388,7 @@ impl Rehearsal {
         if !self.own {
             return Ok(());
         }
-        let session = self.connection.connect().await?;
+        let session = self.connection.connect_without_limits().await?;
         let mut script = String::new();
         let roles: Vec<String> =
             self.toc().roles.keys().filter(|role| !self.server.roles.contains_key(*role)).cloned().collect();
@@ -443,7 +443,7 @@ impl Rehearsal {
         }
         let word = if superusers { "SUPERUSER" } else { "NOSUPERUSER" };
         let script: String = owners.iter().map(|owner| format!("ALTER ROLE {} {word};", quote_name(owner))).collect();
-        run(&self.connection.connect().await?, "give rights to stand-ins", &script).await
+        run(&self.connection.connect_without_limits().await?, "give rights to stand-ins", &script).await
     }
 
     /// Makes the database and restores what precedes the data. Gives the errors.
@@ -505,7 +505,7 @@ impl Rehearsal {
     }
 
     async fn create_database(&mut self) -> Result<()> {
-        let session = self.connection.connect().await?;
+        let session = self.connection.connect_without_limits().await?;
         let created = match Created::create(session, &self.name, &self.recreation).await {
             Err(error) if error.is(&RESTORE_FAILED) && self.own => {
                 // Most likely a locale that this machine does not have.
@@ -513,7 +513,7 @@ impl Rehearsal {
                     return Err(error);
                 };
                 let plain = Recreation { create, ..Recreation::default() };
-                let created = Created::create(self.connection.connect().await?, &self.name, &plain)
+                let created = Created::create(self.connection.connect_without_limits().await?, &self.name, &plain)
                     .await
                     .map_err(|_| Error::new(error.code(), error.chain()))?;
                 if !self.lacks_locale() {
@@ -617,7 +617,7 @@ impl Rehearsal {
         monitor: &dyn Monitor,
     ) -> Result<Vec<String>> {
         let loader = self.loader();
-        let session = self.program.connection.connect().await?;
+        let session = self.program.connection.connect_without_limits().await?;
         if let (true, Some(role)) = (self.own, &self.loader) {
             load::allow_emptying(&session, role).await;
         }
@@ -699,7 +699,7 @@ impl Rehearsal {
             .read_post_data("indexes", ids.clone(), &self.toc().alone, self.jobs, &self.archive.path())
             .await?;
         if !self.toc().other_privileges.is_empty() {
-            let session = self.program.connection.connect().await?;
+            let session = self.program.connection.connect_without_limits().await?;
             for statement in &self.toc().other_privileges {
                 // In the name of roles that are there; what was left out is told.
                 if let Err(error) = session.batch_execute(statement).await {
@@ -733,7 +733,7 @@ impl Rehearsal {
 
     /// Makes the database once more, without data, beside the restored one: how this server writes the definitions of the backup.
     pub(crate) async fn render(&mut self) -> Result<Rendering> {
-        let session = self.connection.connect().await?;
+        let session = self.connection.connect_without_limits().await?;
         let aside = format!("{}_aside", self.name.chars().take(40).collect::<String>());
         if self.own {
             // The definitions of the database itself have its name in them.
@@ -780,7 +780,7 @@ impl Rehearsal {
         rendering.created.discard().await?;
         if let Some(aside) = rendering.aside {
             let sql = format!("ALTER DATABASE {} RENAME TO {}", quote_name(&aside), quote_name(&self.name));
-            run(&self.connection.connect().await?, "take the restored database back", &sql).await?;
+            run(&self.connection.connect_without_limits().await?, "take the restored database back", &sql).await?;
         }
         Ok(())
     }

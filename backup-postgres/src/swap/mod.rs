@@ -198,12 +198,12 @@ async fn connect(connection: &Connection, maintenance: Option<&str>) -> Result<S
             )
             .with_hint("name another database of the server for the maintenance connection"));
         }
-        return connection.with_database(name).connect().await;
+        return connection.with_database(name).connect_without_limits().await;
     }
     let candidates = ["postgres", "template1"].into_iter().filter(|name| *name != connection.database());
     let mut first = None;
     for name in candidates {
-        match connection.with_database(name).connect().await {
+        match connection.with_database(name).connect_without_limits().await {
             Err(error) if error.is(&DATABASE_NOT_FOUND) => first = first.or(Some(error)),
             result => return result,
         }

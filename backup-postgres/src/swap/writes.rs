@@ -80,7 +80,7 @@ pub(super) async fn counter(session: &Session, database: u32) -> Result<i64> {
 
 /// Each look has a connection of its own: a transaction sees the counters as they were when it first looked.
 async fn look(connection: &Connection) -> Result<Writes> {
-    let session = connection.connect().await?;
+    let session = connection.connect_without_limits().await?;
     let failed = || format!("ask what was written to {connection}");
     let row = session.query_one(queries::SWAP_WRITES, &[]).await.or_code(&QUERY_FAILED, failed)?;
     Ok(Writes {

@@ -107,7 +107,7 @@ impl TableRestore {
     /// What would be done with the tables that these words choose (names, or patterns with `*` and `?`); changes nothing.
     pub async fn plan(&self, backup: &dyn Restorable, tables: &[String]) -> Result<RestorePlan> {
         let chosen = self.choose(backup, tables).await?;
-        let session = self.connection.connect().await?;
+        let session = self.connection.connect_without_limits().await?;
         let (live, obstacles, warnings) = self.look(&session, backup, &chosen).await?;
         let mut plan = RestorePlan::default();
         plan.target = self.connection.to_string();
@@ -149,7 +149,7 @@ impl TableRestore {
         monitor: &dyn Monitor,
     ) -> Result<Vec<RestoredTable>> {
         let chosen = self.choose(backup, tables).await?;
-        let session = self.connection.connect().await?;
+        let session = self.connection.connect_without_limits().await?;
         // Dropping the session rolls back, so dropping this future does.
         begin(&session).await?;
         let done = self.run_in(&session, backup, &chosen, monitor).await;

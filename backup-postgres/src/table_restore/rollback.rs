@@ -114,7 +114,7 @@ async fn list(session: &Session) -> Result<Vec<KeptTable>> {
 impl TableRestore {
     /// The tables that keep what restores replaced, the oldest first.
     pub async fn kept(&self) -> Result<Vec<KeptTable>> {
-        list(&self.connection.connect().await?).await
+        list(&self.connection.connect_without_limits().await?).await
     }
 
     /// Brings back the rows that a table had before its last restore with [`Mode::Replace`](super::Mode::Replace), in one transaction; the dated table goes.
@@ -123,7 +123,7 @@ impl TableRestore {
     /// `nothing_to_roll_back` when nothing is kept of it; `rollback_loses_data` when its rows are not those that the restore put in, unless
     /// `lose_newer` says that this does not matter.
     pub async fn roll_back(&self, table: &TableName, lose_newer: bool) -> Result<u64> {
-        let session = self.connection.connect().await?;
+        let session = self.connection.connect_without_limits().await?;
         begin(&session).await?;
         let done = roll_back(&session, table, lose_newer).await;
         end(&session, done).await
