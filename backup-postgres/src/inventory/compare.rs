@@ -17,7 +17,7 @@ pub struct Comparison {
     /// What differs, by object.
     pub differences: Vec<Difference>,
     /// Tables with as many rows on both sides whose digests in order cannot tell whether the rows are the same: they come in another order, or
-    /// with their columns in another order, or differ. [`RowSum`](super::RowSum)s on both sides decide.
+    /// with their columns in another order, or differ. [`RowSum`]s on both sides decide.
     pub undecided: Vec<TableName>,
     /// What is no difference and may explain one, for people.
     pub notes: Vec<String>,
@@ -207,7 +207,7 @@ impl fmt::Display for Difference {
 
 /// Compares what is expected with what was found.
 ///
-/// Where both sides have a [`RowSum`](super::RowSum) of a table, it decides; where not, a table may stay [undecided](Comparison::undecided).
+/// Where both sides have a [`RowSum`] of a table, it decides; where not, a table may stay [undecided](Comparison::undecided).
 pub fn compare(expected: &Inventory, found: &Inventory) -> Comparison {
     let mut comparison = Comparison::default();
     let describer = Describer::new([expected, found]);
