@@ -3,6 +3,7 @@
 //! Each crate lists the codes it raises in its own `error.rs` with [`codes!`](crate::codes); a code never changes its name
 //! or its meaning. Programs match on the code, people read the message and the hint.
 
+use crate::text::printable_lines;
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
@@ -159,6 +160,14 @@ struct Inner {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
+/// Messages name objects, and repeat what servers said: nothing in them may command a terminal.
+fn fit(text: String) -> String {
+    match printable_lines(&text) {
+        Cow::Owned(escaped) => escaped,
+        Cow::Borrowed(_) => text,
+    }
+}
+
 /// An error with a stable [`Code`], a message that names the object, a hint and, where there is one, a cause.
 ///
 /// `Display` prints the message alone; [`Error::report`] prints the message, its causes and the hint.
@@ -170,12 +179,16 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error with this code; the message names the object it is about.
     pub fn new(code: &'static Code, message: impl Into<String>) -> Self {
-        Error(Box::new(Inner { code, message: message.into(), hint: None, source: None }))
+        let message = fit(message.into());
+        Error(Box::new(Inner { code, message, hint: None, source: None }))
     }
 
     /// Replaces the code's hint.
     pub fn with_hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
-        self.0.hint = Some(hint.into());
+        self.0.hint = Some(match hint.into() {
+            Cow::Owned(hint) => Cow::Owned(fit(hint)),
+            ours => ours,
+        });
         self
     }
 
@@ -187,7 +200,7 @@ impl Error {
 
     /// Puts what was being done, a verb phrase such as `read manifest`, before the message.
     pub fn context(mut self, doing: impl fmt::Display) -> Self {
-        self.0.message = format!("{doing}: {}", self.0.message);
+        self.0.message = fit(format!("{doing}: {}", self.0.message));
         self
     }
 
@@ -216,7 +229,7 @@ impl Error {
         let mut text = self.0.message.clone();
         let mut cause = self.source();
         while let Some(error) = cause {
-            let part = error.to_string();
+            let part = fit(error.to_string());
             if !text.ends_with(&part) {
                 text.push_str(": ");
                 text.push_str(&part);
@@ -275,4 +288,22 @@ pub fn io_error(message: impl Into<String>, error: std::io::Error) -> Error {
     let wrapped = Error::new(code, message).with_source(error);
     // The code's own hint is about objects of a repository.
     if missing { wrapped.with_hint("check the path: there is nothing of that name") } else { wrapped }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_an_error_commands_a_terminal() {
+        let cause = std::io::Error::other("a \u{1b}[31mcause");
+        let error = Error::new(&codes::IO, "table \u{1b}[2J\rt:\n  more")
+            .with_source(cause)
+            .with_hint("GRANT \u{9b}31m".to_owned())
+            .context("read \u{7}");
+        assert_eq!(
+            error.report(),
+            "read \\u{7}: table \\u{1b}[2J\\rt:\n  more: a \\u{1b}[31mcause [io]\nhint: GRANT \\u{9b}31m"
+        );
+    }
 }

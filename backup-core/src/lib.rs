@@ -34,6 +34,7 @@ pub mod source;
 pub mod target;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod text;
 pub mod verify;
 
 pub use error::{Error, Result};

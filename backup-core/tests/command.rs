@@ -1,6 +1,6 @@
 //! Programs as streams of bytes.
 
-use backup_core::command::{CommandReader, CommandStream, CommandWriter};
+use backup_core::command::{CommandReader, CommandStream, CommandWriter, LastWill};
 use backup_core::error::codes;
 use backup_core::names::PartName;
 use backup_core::repository::contents::ContentsWriter;
@@ -208,4 +208,53 @@ async fn dropping_a_writer_ends_the_program() {
     let pid = pid_in(&pid);
     drop(writer);
     assert_ends(pid);
+}
+
+/// Runs when it is asked for by name only: what is killed in the test below.
+#[tokio::test]
+#[ignore = "a part of the next test"]
+async fn starts_a_program_and_waits() {
+    let Some(folder) = std::env::var_os("BACKPROOF_TEST_FOLDER").map(std::path::PathBuf::from) else { return };
+    let script = format!("sleep 1000 & echo $! >{0}/child; echo $$ >{0}/pid; wait", folder.display());
+    let mut stream = CommandStream::spawn(shell(&script), None).unwrap();
+    let _will = LastWill::new("rm -r -- \"$1\"", folder.join("secrets")).unwrap();
+    std::fs::write(folder.join("ready"), "").unwrap();
+    stream.fill(&mut Vec::with_capacity(100)).await.unwrap();
+}
+
+/// It writes nothing and reads nothing, so that no pipe tells it.
+#[test]
+fn when_we_are_killed_the_program_and_what_it_started_ends_and_our_will_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let secrets = folder.path().join("secrets");
+    std::fs::create_dir(&secrets).unwrap();
+    let mut ours = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "starts_a_program_and_waits", "--ignored", "--nocapture"])
+        .env("BACKPROOF_TEST_FOLDER", folder.path())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let (pid, child) = (pid_in(&folder.path().join("pid")), pid_in(&folder.path().join("child")));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !folder.path().join("ready").exists() {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    assert!(secrets.exists() && Path::new(&format!("/proc/{pid}")).exists());
+    ours.kill().unwrap();
+    ours.wait().unwrap();
+    assert_ends(pid);
+    assert_ends(child);
+    while secrets.exists() {
+        assert!(Instant::now() < deadline, "the folder is still there");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_will_that_is_taken_back_does_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = folder.path().join("told");
+    drop(LastWill::new("echo >\"$1\"", &told).unwrap());
+    assert!(!told.exists());
 }

@@ -37,6 +37,8 @@ pub mod codes {
         FORMAT_UNSUPPORTED = "format_unsupported", permanent, "ask for csv or copy: both give the bytes as they are";
         /// A table was locked by someone else for longer than the lock timeout.
         LOCK_TIMEOUT = "lock_timeout", transient, "find who holds the lock (pg_locks, pg_stat_activity), back up at another time, or raise the lock timeout";
+        /// Tables were written anew (TRUNCATE, some ALTER TABLE) or renamed between the snapshot and pg_dump's locks: their rows would be missing.
+        TABLE_REPLACED = "table_replaced", transient, "run it again; do not reload tables with TRUNCATE, ALTER TABLE or renames while a backup begins";
         /// The database to restore into exists already.
         DATABASE_EXISTS = "database_exists", permanent, "nothing was changed; choose a name that does not exist yet";
         /// The restore cannot be done as asked; nothing was changed.

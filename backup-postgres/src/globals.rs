@@ -4,6 +4,7 @@ use crate::connection::Connection;
 use crate::tools::Tools;
 use backup_core::error::codes::SOURCE_FAILED;
 use backup_core::monitor::{Event, Monitor};
+use backup_core::text::printable_lines;
 use backup_core::{Error, Result};
 use std::process::Stdio;
 use tokio::process::Command;
@@ -55,7 +56,7 @@ pub async fn globals(
         });
     }
     if !words.is_empty() {
-        monitor.event(Event::Warning { message: format!("pg_dumpall: {words}") });
+        monitor.event(Event::Warning { message: format!("pg_dumpall: {}", printable_lines(words)) });
     }
     // Its last line, in all versions: a script that was cut is no script.
     if !output.stdout.trim_ascii_end().ends_with(b"--\n-- PostgreSQL database cluster dump complete\n--") {

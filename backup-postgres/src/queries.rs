@@ -46,6 +46,14 @@ pub(crate) const RESTORE_TABLESPACES: &str = include_str!("../sql/restore_tables
 pub(crate) const DATABASE_EXISTS: &str = include_str!("../sql/database_exists.sql");
 /// Lifts the limits on how long our own session may wait, by name, where the server has them.
 pub(crate) const NO_TIMEOUTS: &str = include_str!("../sql/no_timeouts.sql");
+/// Whether sessions that are idle are ended.
+pub(crate) const IDLE_LIMIT: &str = include_str!("../sql/idle_limit.sql");
+/// Tables that pg_dump will lock.
+pub(crate) const LOCKABLE_TABLES: &str = include_str!("../sql/lockable_tables.sql");
+/// Tables that somebody else has locked.
+pub(crate) const LOCKED_TABLES: &str = include_str!("../sql/locked_tables.sql");
+/// Tables that are not what they are in the snapshot.
+pub(crate) const REPLACED_TABLES: &str = include_str!("../sql/replaced_tables.sql");
 /// Exports the transaction's snapshot, with the server's time.
 pub(crate) const EXPORT_SNAPSHOT: &str = include_str!("../sql/export_snapshot.sql");
 /// The server's time.

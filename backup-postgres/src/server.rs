@@ -3,6 +3,7 @@
 use crate::error::codes::{CONNECTION_LOST, QUERY_FAILED};
 use crate::queries;
 use crate::tools::Version;
+use backup_core::text::printable;
 use backup_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
@@ -137,7 +138,7 @@ impl ServerFacts {
 /// An error of a query of ours, with the server's message.
 pub(crate) fn query_error(doing: &str, error: tokio_postgres::Error) -> Error {
     match error.as_db_error() {
-        Some(server) => Error::new(&QUERY_FAILED, format!("{doing}: {}", server.message())),
+        Some(server) => Error::new(&QUERY_FAILED, format!("{doing}: {}", printable(server.message()))),
         None => Error::new(&CONNECTION_LOST, doing.to_owned()).with_source(error),
     }
 }

@@ -251,3 +251,9 @@ fn programs_get_nothing_of_our_environment_but_what_they_need() {
     assert!(names.contains(&"PATH") && names.contains(&"PGHOST") && names.contains(&"LC_ALL"), "{names:?}");
     assert!(!names.iter().any(|name| name.starts_with("CARGO") || name.starts_with("AWS")), "{names:?}");
 }
+
+#[test]
+fn names_command_no_terminal() {
+    let connection = resolve(Some("dbname='a\n\u{1b}[2Jb' user='\u{9b}x' host=h"), &[]);
+    assert_eq!(connection.to_string(), "database \"a\\n\\u{1b}[2Jb\" on h:5432 as \"\\u{9b}x\"");
+}

@@ -12,7 +12,7 @@ use backup_core::target::Target;
 use backup_core::testing::source::read_source;
 use backup_core::testing::target::MemoryBackup;
 use backup_postgres::error::codes::{
-    ARCHIVE_UNSUPPORTED, DUMP_FAILED, LOCK_TIMEOUT, TRANSACTION_POOLER, UNREADABLE_OBJECTS,
+    ARCHIVE_UNSUPPORTED, DUMP_FAILED, LOCK_TIMEOUT, TABLE_REPLACED, TRANSACTION_POOLER, UNREADABLE_OBJECTS,
 };
 use backup_postgres::testing::{Cluster, PgBouncer, PoolMode};
 use backup_postgres::{PgDump, PgProver, PgRestore};
@@ -345,4 +345,113 @@ async fn a_standby_and_a_session_pooler_are_good_sources() {
     let mut observer = PgProver::new().observer(&part("dump")).unwrap();
     observer.observe(&parts[&part("dump")]).unwrap();
     assert!(observer.finish().unwrap().starts_with("1 table, "));
+}
+
+/// A snapshot that is older than a TRUNCATE sees the table empty, though nobody ever saw it so; one that is older than two renames finds
+/// another table under the name.
+#[tokio::test]
+async fn tables_that_are_reloaded_while_a_dump_begins_are_dumped_whole_or_not_at_all() {
+    let cluster = Cluster::options().role("reader", "x").start();
+    cluster.psql("postgres", "CREATE DATABASE source");
+    cluster.psql(
+        "source",
+        "CREATE TABLE rates AS SELECT 'rate-' || i AS rate FROM generate_series(1, 100) i;
+         CREATE TABLE fresh AS SELECT 'rate-' || i AS rate FROM generate_series(1, 100) i;
+         CREATE TABLE parted (i int, rate text) PARTITION BY LIST (i); CREATE TABLE part_1 PARTITION OF parted FOR VALUES IN (1);
+         INSERT INTO parted SELECT 1, 'rate-' || i FROM generate_series(1, 100) i;
+         CREATE TABLE \"odd \"\"name\" (); CREATE SCHEMA \"Other\"; CREATE TABLE \"Other\".t ();
+         CREATE SCHEMA hidden; CREATE TABLE hidden.t ();
+         GRANT USAGE ON SCHEMA \"Other\" TO reader;
+         GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader; GRANT SELECT ON ALL TABLES IN SCHEMA \"Other\" TO reader",
+    );
+    let reader = resolve(&cluster.url_as("reader", "source"));
+    // The load is under way when the backup begins, and ends when the backup waits for it.
+    for reload in [
+        "TRUNCATE rates; INSERT INTO rates SELECT 'rate-' || i FROM generate_series(1, 100) i",
+        "TRUNCATE parted; INSERT INTO parted SELECT 1, 'rate-' || i FROM generate_series(1, 100) i",
+        "ALTER TABLE rates ALTER rate TYPE varchar(50) USING lower(rate)",
+        "ALTER TABLE rates RENAME TO old; ALTER TABLE fresh RENAME TO rates; ALTER TABLE old RENAME TO fresh",
+        "DROP TABLE fresh; CREATE TABLE fresh AS TABLE rates; GRANT SELECT ON fresh TO reader; LOCK rates",
+    ] {
+        for patterns in [false, true] {
+            let mut source = PgDump::new(reader.clone()).env(env()).globals(false).skip_unreadable(true);
+            if patterns {
+                source = source.exclude_schema("nothing_of_this_name");
+            }
+            let loader = connection(&cluster, "source").connect().await.unwrap();
+            loader.batch_execute(&format!("BEGIN; {reload}")).await.unwrap();
+            let dump = tokio::spawn(async move { whole_dump(&source).await });
+            let deadline = Instant::now() + Duration::from_secs(60);
+            while cluster.psql("source", "SELECT count(*) FROM pg_locks WHERE NOT granted") == "0" {
+                assert!(Instant::now() < deadline, "nobody waits: {reload}");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            loader.batch_execute("COMMIT").await.unwrap();
+            let rows = dump.await.unwrap().map(|dump| dump.windows(5).filter(|word| word == b"rate-").count());
+            match rows {
+                Ok(rows) if !patterns => assert_eq!(rows, 300, "{reload}"),
+                Err(error) if patterns && error.is(&DUMP_FAILED) => assert!(reload.starts_with("DROP"), "{error:?}"),
+                Err(error) if patterns => assert!(error.is(&TABLE_REPLACED) && error.is_transient(), "{error:?}"),
+                other => panic!("patterns: {patterns}; {reload}: {other:?}"),
+            }
+        }
+    }
+}
+
+async fn whole_dump(source: &PgDump) -> Result<Vec<u8>> {
+    let mut snapshot = source.open(Arc::new(Silent)).await?;
+    let mut part = snapshot.next_part().await?.unwrap();
+    let mut dump = Vec::with_capacity(1 << 20);
+    part.fill(&mut dump).await?;
+    assert!(dump.len() < dump.capacity());
+    part.finish(&mut ContentsWriter::in_memory()).await?;
+    Ok(dump)
+}
+
+/// Limits that a role has for its own work are not meant for backups, whose connections wait for pg_dump and the like.
+#[tokio::test]
+async fn time_limits_of_the_role_end_no_backup_and_no_restore() {
+    let cluster = Arc::new(Cluster::start());
+    cluster.psql("postgres", "CREATE DATABASE source; CREATE ROLE slow LOGIN SUPERUSER");
+    cluster.psql("source", "CREATE TABLE t AS SELECT 1 AS a");
+    for limit in ["idle_session_timeout", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"] {
+        cluster.psql("postgres", &format!("ALTER ROLE slow SET {limit} = '900ms'"));
+    }
+    let url = |database: &str| resolve(&cluster.url_as("slow", database));
+    let waits = |step: &'static str| {
+        let cluster = cluster.clone();
+        Arc::new(AtStep(step, Box::new(move || drop(cluster.psql("postgres", "SELECT pg_sleep(1.5)")))))
+    };
+    let source = PgDump::new(url("source")).env(env());
+    outcome(&source, waits("read roles and tablespaces")).await.unwrap();
+    let backup = MemoryBackup::of(&source).await;
+    let target = PgRestore::new(url("copy")).env(env());
+    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'slow' AND datname = 'postgres'";
+    let seen = {
+        let cluster = cluster.clone();
+        let look = move || {
+            cluster.psql("postgres", "SELECT pg_sleep(1.5)");
+            assert_eq!(cluster.psql("postgres", sessions), "1", "the connection of the restore was ended");
+        };
+        Arc::new(AtStep("load the data", Box::new(look)))
+    };
+    target.restore(&backup, seen).await.unwrap();
+    assert_eq!(cluster.psql("copy", "SELECT a FROM t"), "1");
+}
+
+/// Does something whenever a step begins whose words these are.
+struct AtStep(&'static str, Box<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for AtStep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl Monitor for AtStep {
+    fn event(&self, event: Event) {
+        if matches!(event, Event::Step { doing } if doing == self.0) {
+            (self.1)();
+        }
+    }
 }

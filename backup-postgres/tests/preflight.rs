@@ -339,3 +339,15 @@ async fn a_standby_has_no_rows_of_unlogged_tables() {
     let script = dump(&cluster, &prepared).await.unwrap();
     assert!(script.contains("COPY public.logged") && !script.contains("COPY public.passing"));
 }
+
+/// Whoever may create a table chooses its name.
+#[tokio::test]
+async fn names_in_messages_command_no_terminal() {
+    let cluster = Cluster::options().role("reader", "x").start();
+    cluster.psql("postgres", "CREATE TABLE \"a\x1b[2J\nb\" ()");
+    let reader = Connection::resolve(Some(&cluster.url_as("reader", "postgres")), &Env::default()).unwrap();
+    let error = prepare(&reader, &PreflightOptions::default()).await.unwrap_err();
+    assert!(error.to_string().contains("public.a\\u{1b}[2J\\nb"), "{error}");
+    assert!(!error.report().contains('\u{1b}'));
+    assert_eq!(error.to_string().lines().count(), 2, "{error}");
+}

@@ -3,7 +3,7 @@
 mod support;
 
 use backup_core::error::codes::SEGMENT_DAMAGED;
-use backup_core::monitor::Silent;
+use backup_core::monitor::{Event, Monitor, Silent};
 use backup_core::target::Target;
 use backup_postgres::PgRestore;
 use backup_postgres::error::codes::{DATABASE_EXISTS, RESTORE_FAILED, RESTORE_REFUSED};
@@ -302,4 +302,31 @@ async fn of_restores_at_once_to_one_name_one_wins_and_the_others_are_told_so() {
     }
     assert_eq!(won, 1);
     assert_eq!(cluster.psql("one", "SELECT a FROM t"), "1");
+}
+
+/// The connection that made the database is idle for as long as the restore takes; others may end it.
+#[tokio::test]
+async fn a_failed_restore_removes_its_database_though_its_connection_was_ended() {
+    let cluster = Arc::new(Cluster::start());
+    cluster.psql("postgres", "CREATE DATABASE source");
+    cluster.psql("source", "CREATE TABLE a AS SELECT i, md5(i::text) FROM generate_series(1, 1000) i");
+    let archive = pg_dump(&cluster, "source");
+    let damaged = backup_of(archive.clone()).failing_after(archive.len() - 100);
+    let monitor = Arc::new(Ends(cluster.clone()));
+    let error = restore_to(&cluster, "copy").restore(&damaged, monitor).await.unwrap_err();
+    assert!(error.is(&SEGMENT_DAMAGED) && !error.to_string().contains("is left"), "{error:?}");
+    assert!(!exists(&cluster, "copy"));
+}
+
+/// Ends all connections to the database `postgres` when the data is loaded.
+#[derive(Debug)]
+struct Ends(Arc<Cluster>);
+
+impl Monitor for Ends {
+    fn event(&self, event: Event) {
+        if matches!(event, Event::Step { doing } if doing == "load the data") {
+            let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = 'postgres' AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
+            assert_eq!(self.0.psql("postgres", end), "1");
+        }
+    }
 }

@@ -333,7 +333,7 @@ fn command_lines() {
     refused(&site, &["verify", "--alert-on-failure"], "no_effect");
     refused(&site, &["verify", "--cloud-only"], "no_effect");
     refused(&site, &["verify", "--max-age", "48"], "invalid_argument");
-    refused(&site, &["verify", "--level", "identical"], "invalid_argument");
+    refused(&site, &["verify", "--level", "deepest"], "invalid_argument");
     refused(&site, &["backup", "--name", "app", "--file", "missing"], "object_not_found");
     refused(&site, &["keygen", "--output", "x", "--paper"], "invalid_argument");
     site.run(&["verify", "--local-only"]).ok();

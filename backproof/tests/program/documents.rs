@@ -80,7 +80,7 @@ fn the_documents_of_each_command() {
     assert_eq!(
         shape(&list),
         json!({ "version": "number", "command": "string", "repository": "string", "missing": [],
-                "backups": [{ "id": "string", "series": "string", "label": "string", "kind": "string", "snapshot": "string", "age_seconds": "number",
+                "backups": [{ "id": "string", "series": "string", "last_proof": "null", "label": "string", "kind": "string", "snapshot": "string", "age_seconds": "number",
                               "plain_bytes": "number", "stored_bytes": "number", "left_out": "number", "encryption": "string", "problem": "null" }] })
     );
     let show = site.run(&["show", "latest", "--json"]).ok().json();
@@ -101,7 +101,7 @@ fn the_documents_of_each_command() {
         shape(&verify),
         json!({ "version": "number", "command": "string", "status": "string", "exit_code": "number",
                 "verdict": { "location": "string", "level": "string", "verified_at": "string", "authenticity_checked": "bool", "findings": [],
-                             "backups": [{ "series": "string", "id": "string", "reached": "string", "outcome": "string", "authenticity": "string",
+                             "backups": [{ "series": "string", "id": "string", "proof": "null", "seconds": "number", "reached": "string", "outcome": "string", "authenticity": "string",
                                            "held": [], "findings": [] }] } })
     );
     let restore = site.run(&["restore", "latest", "--to-directory", "back", "--dry-run", "--json"]).ok().json();
@@ -130,7 +130,7 @@ fn the_text_of_each_command() {
     site.backup("some data", &["--label", "daily"]);
     let list = plain(&site, &site.run(&["list"]).ok().stdout);
     let words: Vec<Vec<&str>> = list.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(words[0], ["ID", "SERIES", "LABEL", "AGE", "DATA", "STORED", "NOTES"]);
+    assert_eq!(words[0], ["ID", "SERIES", "LABEL", "AGE", "DATA", "STORED", "PROVEN", "NOTES"]);
     assert_eq!(words[1][..3], ["ID", "app", "daily"]);
     assert_eq!(words[1][4], "s", "{list}");
     assert_eq!(words.len(), 2);

@@ -1,5 +1,6 @@
 //! One child process: spawned, watched, ended and reaped.
 
+use super::will::LastWill;
 use crate::error::{Error, Result, codes, io_error};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
 use std::collections::VecDeque;
@@ -112,6 +113,8 @@ pub(super) fn wait_for_exit(pid: Pid, stderr: &Tail) {
 #[derive(Debug)]
 pub(super) struct Process {
     child: Option<Child>,
+    /// Ends the child when we are killed. Taken back before the child is reaped: the number may be another's then.
+    will: Option<LastWill>,
     pub(super) pid: Pid,
     pub(super) program: String,
     pub(super) stderr: Arc<Tail>,
@@ -133,7 +136,8 @@ impl Process {
         let tail = stderr.clone();
         // From here on the child is ended whatever fails.
         let pid = Pid::from_child(&child);
-        let process = Process { child: Some(child), pid, program, stderr };
+        let will = LastWill::ends_group(child.id());
+        let process = Process { child: Some(child), will, pid, program, stderr };
         #[cfg(any(target_os = "linux", target_os = "android"))]
         {
             // Refused where the user's pipes have too many pages already: the pipe then stays as it is.
@@ -152,6 +156,7 @@ impl Process {
         let Some(mut child) = self.child.take() else {
             return Err(Error::new(&codes::IO, format!("{program} was reaped already")));
         };
+        drop(self.will.take());
         let status = child.wait().map_err(|error| io_error(format!("wait for {program}"), error))?;
         Ok(Ended { program, status, stderr: self.stderr.text() })
     }
@@ -161,6 +166,7 @@ impl Drop for Process {
     fn drop(&mut self) {
         let Some(mut child) = self.child.take() else { return };
         let pid = self.pid;
+        let will = self.will.take();
         let _ = rustix::process::kill_process_group(pid, Signal::TERM);
         // Waiting must not block the caller, who may be a future.
         let end = move || {
@@ -173,6 +179,7 @@ impl Drop for Process {
             }
             // The child is not reaped yet, so its process group is still its own: what it started goes too.
             let _ = rustix::process::kill_process_group(pid, Signal::KILL);
+            drop(will);
             let _ = child.wait();
         };
         if thread("reaper", end).is_err() {

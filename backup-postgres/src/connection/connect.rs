@@ -42,6 +42,15 @@ impl Session {
     }
 }
 
+impl Session {
+    /// Lifts the limits that role, database or server set on how long this session may work, wait or be idle. Not through a transaction
+    /// pooler: the server connection that it hands out is somebody else's next.
+    pub(crate) async fn lift_limits(&self) -> Result<()> {
+        let failed = |error| crate::server::query_error("lift the session's time limits", error);
+        self.client.batch_execute(crate::queries::NO_TIMEOUTS).await.map_err(failed)
+    }
+}
+
 impl Deref for Session {
     type Target = Client;
 
@@ -111,6 +120,13 @@ impl Connection {
             failures.pop().unwrap_or_else(|| Error::new(&DATABASE_UNREACHABLE, format!("connect to {self}: no host")));
         let before: Vec<String> = failures.iter().map(Error::chain).collect();
         Err(if before.is_empty() { last } else { last.context(before.join("; ")) })
+    }
+
+    /// Connects for work that takes long, or waits for others: with no limits on time.
+    pub(crate) async fn connect_without_limits(&self) -> Result<Session> {
+        let session = self.connect().await?;
+        session.lift_limits().await?;
+        Ok(session)
     }
 
     async fn connect_endpoint(&self, endpoint: &Endpoint, target: Target) -> std::result::Result<Session, Failure> {

@@ -27,6 +27,7 @@ pub use environment::Env;
 use crate::error::codes::{DATABASE_NOT_CONFIGURED, UNSUPPORTED_CONNECTION_SETTING};
 use crate::tls::{Tls, TlsMode};
 use backup_core::error::codes::INVALID_ARGUMENT;
+use backup_core::text::printable;
 use backup_core::{Error, Result};
 use keywords::Settings;
 use secrecy::SecretString;
@@ -440,12 +441,13 @@ fn invalid(message: impl Into<String>) -> Error {
 
 impl fmt::Display for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "database \"{}\" on ", self.database)?;
+        write!(f, "database \"{}\" on ", printable(&self.database))?;
         for (index, endpoint) in self.endpoints.iter().enumerate() {
             let colon = if endpoint.host.contains(':') { ("[", "]") } else { ("", "") };
-            write!(f, "{}{}{}{}:{}", if index > 0 { "," } else { "" }, colon.0, endpoint.host, colon.1, endpoint.port)?;
+            let comma = if index > 0 { "," } else { "" };
+            write!(f, "{comma}{}{}{}:{}", colon.0, printable(&endpoint.host), colon.1, endpoint.port)?;
         }
-        write!(f, " as \"{}\"", self.user)
+        write!(f, " as \"{}\"", printable(&self.user))
     }
 }
 

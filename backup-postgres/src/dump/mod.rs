@@ -1,15 +1,16 @@
 //! Backing up a database with pg_dump.
 //!
 //! What happens, in order: connect; refuse poolers and logins that would give half of the data ([`prepare`]); find
-//! the programs; roles by pg_dumpall; then a transaction of our own takes the snapshot and exports it, and pg_dump dumps exactly that state
+//! the programs; roles by pg_dumpall; then a transaction of our own locks the tables ([`locks`]), takes the snapshot and exports it, and pg_dump dumps exactly that state
 //! (`--snapshot`), which was looked over once more in it. The archive is parsed as it passes, and what it holds noted for `contents`; the part is
 //! complete only if pg_dump's exit status is 0 and the archive is complete. (An archive of a version that is not known cannot be followed: then
 //! the exit status alone counts, and that nothing was noted is said in the backup.)
 
 mod guide;
+mod locks;
 mod parts;
 
-use crate::connection::{Connection, Env, Session};
+use crate::connection::{Connection, Env};
 use crate::error::codes::CONNECTION_LOST;
 use crate::inventory::{Digester, Extras, Name, Recorded, TableName};
 use crate::preflight::{Preflight, PreflightOptions, Prepared, preflight, prepare};
@@ -20,9 +21,10 @@ use async_trait::async_trait;
 use backup_core::error::ResultExt;
 use backup_core::monitor::{Event, Monitor};
 use backup_core::source::{LeftOut, PartReader, Snapshot, Source, SourceInfo};
+use backup_core::text::printable;
 use backup_core::{Error, Result};
 use jiff::Timestamp;
-use parts::{Archive, Script};
+use parts::{Archive, Holding, Script};
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -232,12 +234,13 @@ impl PgDump {
         }
 
         step("take the snapshot");
-        let held = Held::take(&prepared.session).await?;
+        let held = self.hold(&prepared).await?;
         // What was found before the snapshot may have changed since: what counts is what is in it.
         let preflight = preflight(&prepared.session, &self.preflight).await?;
         let facts = ServerFacts::read(&prepared.session).await?;
         let extras = Extras::read(&prepared.session).await?;
         for index in &facts.invalid_indexes {
+            let index = printable(index);
             warn(format!("index {index} is invalid and will not be in the backup: REINDEX or drop it"));
         }
         if prepared.facts.encoding == "SQL_ASCII" {
@@ -249,8 +252,8 @@ impl PgDump {
         let info = describe(&facts, &prepared, &tools, held.time);
         let left_out = self.left_out(&preflight);
         let about = About::new(&facts, &prepared);
-        let session = held.exported.map(|_| prepared.session);
-        let archive = Archive::start(command, about, extras, digester, facts.size, session, monitor)?;
+        let held = Holding { session: prepared.session, has_rows: !self.schema_only };
+        let archive = Archive::start(command, about, extras, digester, facts.size, held, monitor)?;
         Ok(Started { info, globals, archive, left_out })
     }
 }
@@ -297,13 +300,13 @@ struct Held {
     time: Timestamp,
 }
 
-impl Held {
-    /// Begins a transaction and exports its snapshot. Works on standbys too (since PostgreSQL 10), and through session poolers.
-    async fn take(session: &Session) -> Result<Self> {
-        let doing = "take a snapshot";
-        let failed = |error| query_error(doing, error);
-        session.execute(queries::NO_TIMEOUTS, &[]).await.map_err(failed)?;
-        session.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.map_err(failed)?;
+impl PgDump {
+    /// Locks the tables in a transaction, and exports its snapshot. Works on standbys too (since PostgreSQL 10), and through session
+    /// poolers.
+    async fn hold(&self, prepared: &Prepared) -> Result<Held> {
+        let failed = |error| query_error("take a snapshot", error);
+        let session = &prepared.session;
+        self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", prepared).await?;
         let refused = |error: &tokio_postgres::Error| {
             let refusals = [
                 &SqlState::FEATURE_NOT_SUPPORTED,
@@ -316,13 +319,27 @@ impl Held {
         match session.query_one(queries::EXPORT_SNAPSHOT, &[]).await {
             Ok(row) => Ok(Held { exported: Some(row.get("snapshot")), time: time(row.get("microseconds"))? }),
             Err(error) if refused(&error) => {
-                // pg_dump then takes its own, a moment later.
+                // pg_dump then takes its own, a moment later, while we hold the locks.
                 session.batch_execute("ROLLBACK").await.map_err(failed)?;
+                self.begin("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY", prepared).await?;
                 let row = session.query_one(queries::SERVER_TIME, &[]).await.map_err(failed)?;
                 Ok(Held { exported: None, time: time(row.get("microseconds"))? })
             }
             Err(error) => Err(failed(error)),
         }
+    }
+
+    async fn begin(&self, begin: &str, prepared: &Prepared) -> Result<()> {
+        let session = &prepared.session;
+        // Which tables pg_dump finds by patterns, it alone knows: it must not be waited for those that it leaves out.
+        let some = |exclude: &Exclude| !matches!(exclude, Exclude::TableData(_));
+        if self.schema_only || !self.rows_of.is_empty() || self.exclude.iter().any(some) {
+            return session
+                .batch_execute(begin)
+                .await
+                .map_err(|error| query_error("begin the dump's transaction", error));
+        }
+        locks::begin_with_locks(session, begin, &prepared.preflight.exclusions, self.lock_timeout).await
     }
 }
 

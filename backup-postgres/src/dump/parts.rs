@@ -1,6 +1,7 @@
 //! The parts of a dump: pg_dump's archive, parsed as it passes, and the script of the roles.
 
 use super::About;
+use super::locks::{self, Replaced};
 use crate::archive::Survey;
 use crate::connection::Session;
 use crate::error::codes::{DUMP_FAILED, LOCK_TIMEOUT};
@@ -12,6 +13,7 @@ use backup_core::monitor::{Event, Monitor};
 use backup_core::names::PartName;
 use backup_core::repository::contents::ContentsWriter;
 use backup_core::source::PartReader;
+use backup_core::text::printable;
 use backup_core::{Error, Result};
 use serde::Serialize;
 use std::process::Command;
@@ -26,9 +28,27 @@ pub(super) struct Archive {
     /// Why there is no inventory, once that is known.
     unavailable: Arc<OnceLock<String>>,
     size: u64,
-    /// Holds the exported snapshot until pg_dump has it.
-    session: Option<Session>,
+    held: Option<Holding>,
+    /// Tables that are not those of the snapshot.
+    replaced: Vec<Replaced>,
     monitor: Arc<dyn Monitor>,
+}
+
+/// Holds the exported snapshot, and locks, until pg_dump has them.
+pub(super) struct Holding {
+    pub(super) session: Session,
+    /// Whether rows are dumped.
+    pub(super) has_rows: bool,
+}
+
+impl Holding {
+    /// Lets go, once pg_dump has what it needs; not before it was seen that its tables are those of the snapshot.
+    async fn release(self) -> Result<Vec<Replaced>> {
+        let replaced = if self.has_rows { locks::replaced(&self.session).await? } else { Vec::new() };
+        // If this connection is gone, the snapshot is pg_dump's by now.
+        let _ = self.session.batch_execute("COMMIT").await;
+        Ok(replaced)
+    }
 }
 
 /// What is known when pg_dump ended well.
@@ -76,30 +96,41 @@ impl Archive {
         extras: Extras,
         digester: Digester,
         size: u64,
-        session: Option<Session>,
+        held: Holding,
         monitor: Arc<dyn Monitor>,
     ) -> Result<Self> {
         let observer = Arc::new(Mutex::new(ArchiveTap::new(digester)));
         let tap = observer.clone();
         let tap = move |bytes: &[u8]| tap.lock().unwrap_or_else(PoisonError::into_inner).feed(bytes);
         let stream = CommandStream::spawn(command, Some(Box::new(tap)))?;
-        Ok(Archive { stream, observer, about, extras, unavailable: Arc::default(), size, session, monitor })
+        Ok(Archive {
+            stream,
+            observer,
+            about,
+            extras,
+            unavailable: Arc::default(),
+            size,
+            held: Some(held),
+            replaced: Vec::new(),
+            monitor,
+        })
     }
 
     /// Checks that all went well, after the end, and gives what was noted.
     pub(super) async fn conclude(self) -> Result<Concluded> {
-        let Archive { stream, observer, about, extras, unavailable, monitor, .. } = self;
+        let Archive { stream, observer, about, extras, unavailable, monitor, replaced, .. } = self;
         let ended = stream.finish().await?;
         if !ended.success() {
             return Err(failure(&ended));
         }
         for line in ended.stderr.lines().filter_map(|line| line.strip_prefix("pg_dump: warning: ")) {
-            monitor.event(Event::Warning { message: format!("pg_dump: {line}") });
+            monitor.event(Event::Warning { message: format!("pg_dump: {}", printable(line)) });
         }
         let observer = std::mem::take(&mut *observer.lock().unwrap_or_else(PoisonError::into_inner));
         let (survey, mut recorded) = observer.finish().map_err(|error| {
             Error::new(&DUMP_FAILED, "pg_dump ended well, but its archive is not complete").with_source(error)
         })?;
+        locks::refuse(&replaced, &recorded)?;
         match &mut recorded {
             Recorded::Available(inventory) => inventory.extras = Some(extras),
             Recorded::Unavailable { reason } => {
@@ -133,10 +164,9 @@ impl PartReader for Archive {
         self.stream.fill(buf).await?;
         // pg_dump writes nothing before it has its snapshot and all its locks.
         if buf.len() > before
-            && let Some(session) = self.session.take()
+            && let Some(held) = self.held.take()
         {
-            // If this connection is gone, the snapshot is pg_dump's by now.
-            let _ = session.batch_execute("COMMIT").await;
+            self.replaced = held.release().await?;
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::queries;
 use crate::server::{ServerFacts, query_error};
 use crate::settings::SessionSettings;
 use backup_core::source::LeftOut;
+use backup_core::text::printable;
 use backup_core::{Error, Result};
 use std::fmt;
 use tokio_postgres::Client;
@@ -91,9 +92,9 @@ pub struct Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}", self.kind.name(), self.name, self.reason)?;
+        write!(f, "{} {}: {}", self.kind.name(), printable(&self.name), printable(&self.reason))?;
         match &self.statement {
-            Some(statement) => write!(f, "; this helps: {statement}"),
+            Some(statement) => write!(f, "; this helps: {}", printable(statement)),
             None => Ok(()),
         }
     }
@@ -137,6 +138,7 @@ pub async fn prepare(connection: &Connection, options: &PreflightOptions) -> Res
     let second = session.connection().connect().await?;
     refuse_transaction_pooler(&session, &second).await?;
     drop(second);
+    session.lift_limits().await?;
     session
         .batch_execute(queries::EMPTY_SEARCH_PATH)
         .await
@@ -317,6 +319,6 @@ fn failure(role: &str, findings: &[Finding]) -> Error {
     };
     Error::new(
         &UNREADABLE_OBJECTS,
-        format!("the role {} cannot read {many} into the backup:{}", quoted(role), lines.concat()),
+        format!("the role {} cannot read {many} into the backup:{}", printable(&quoted(role)), lines.concat()),
     )
 }

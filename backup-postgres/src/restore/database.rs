@@ -7,6 +7,7 @@ use crate::error::codes::{DATABASE_EXISTS, RESTORE_FAILED};
 use backup_core::Error;
 use backup_core::Result;
 use backup_core::error::ResultExt;
+use backup_core::text::printable;
 use tokio_postgres::error::SqlState;
 
 /// A database that was created for a restore and is not complete. It is dropped with this, unless it is kept.
@@ -47,7 +48,7 @@ impl Created {
     /// Runs statements about the database in the database itself: the server keeps their texts in its encoding.
     async fn run(&self, statements: impl Iterator<Item = &String>) -> Result<()> {
         let Some(session) = &self.session else { return Ok(()) };
-        let inside = session.connection().with_database(&self.name).connect().await?;
+        let inside = session.connection().with_database(&self.name).connect_without_limits().await?;
         // The statements are written as pg_dump writes them; the database may have a setting of its own by now.
         let plain = "SET standard_conforming_strings = on";
         inside.batch_execute(plain).await.map_err(|error| failed("set standard_conforming_strings", error))?;
@@ -74,7 +75,7 @@ impl Created {
     pub(super) async fn discard(mut self) -> Result<()> {
         let Some(session) = self.session.take() else { return Ok(()) };
         let name = std::mem::take(&mut self.name);
-        drop_database(&session, &name).await.map_err(|error| failed(&format!("drop database \"{name}\""), error))
+        drop_database(&session, &name).await
     }
 
     /// Leaves it as it is after a failure; the error says so.
@@ -117,7 +118,27 @@ impl Drop for Created {
     }
 }
 
-async fn drop_database(session: &Session, name: &str) -> Result<(), tokio_postgres::Error> {
+/// Drops the database, over a new connection if the one that made it is gone by now.
+async fn drop_database(session: &Session, name: &str) -> Result<()> {
+    let doing = || format!("drop database \"{name}\"");
+    match try_drop(session, name).await {
+        Err(error) if session.is_closed() || ended_the_session(&error) => {
+            let again = session.connection().connect_without_limits().await?;
+            try_drop(&again, name).await.map_err(|error| failed(&doing(), error))
+        }
+        result => result.map_err(|error| failed(&doing(), error)),
+    }
+}
+
+/// Whether the server ended the session: class 57P, "operator intervention", an idle session among it, and the end of an idle transaction. (The
+/// client learns a moment later that the connection is closed.)
+fn ended_the_session(error: &tokio_postgres::Error) -> bool {
+    error
+        .code()
+        .is_none_or(|state| state.code().starts_with("57P") || *state == SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT)
+}
+
+async fn try_drop(session: &Session, name: &str) -> Result<(), tokio_postgres::Error> {
     let name = quote_name(name);
     // Privileges are granted in the name of others: a statement of theirs may have failed.
     session.batch_execute("RESET SESSION AUTHORIZATION").await?;
@@ -134,7 +155,7 @@ async fn drop_database(session: &Session, name: &str) -> Result<(), tokio_postgr
 pub(super) fn failed(doing: &str, error: tokio_postgres::Error) -> Error {
     let said = error.as_db_error().map(|said| said.message().to_owned());
     match said {
-        Some(said) => Error::new(&RESTORE_FAILED, format!("{doing}: {said}")),
-        None => Error::new(&RESTORE_FAILED, doing.to_owned()).with_source(error),
+        Some(said) => Error::new(&RESTORE_FAILED, format!("{}: {}", printable(doing), printable(&said))),
+        None => Error::new(&RESTORE_FAILED, printable(doing)).with_source(error),
     }
 }

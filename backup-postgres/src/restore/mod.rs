@@ -10,6 +10,7 @@
 
 mod clean;
 mod database;
+mod folder;
 mod load;
 mod programs;
 pub(crate) mod rehearsal;
@@ -32,6 +33,7 @@ use backup_core::target::{Restorable, RestorePlan, RestoreReport, Target};
 use backup_core::{Error, Result};
 use bytes::Bytes;
 use database::{Created, failed};
+use folder::PrivateFolder;
 use programs::{PgRestoreProgram, failure, judge};
 use server::Server;
 pub(crate) use statement::{quote_name, quote_string};
@@ -39,9 +41,11 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 use toc::{Choices, Recreation, Toc};
 use tokio_util::sync::CancellationToken;
+
+/// The setting that ends idle sessions.
+const IDLE_LIMIT: &str = "idle_session_timeout";
 
 /// Restores a dump into a new database of a server. Kind of backup: `postgresql-dump`.
 ///
@@ -130,11 +134,11 @@ impl PgRestore {
     /// A connection to a database that exists already.
     async fn connect(&self) -> Result<Session> {
         if let Some(name) = &self.maintenance {
-            return self.connection.with_database(name).connect().await;
+            return self.connection.with_database(name).connect_without_limits().await;
         }
-        match self.connection.with_database("postgres").connect().await {
+        match self.connection.with_database("postgres").connect_without_limits().await {
             Err(error) if error.is(&crate::error::codes::DATABASE_NOT_FOUND) => {
-                self.connection.with_database("template1").connect().await.map_err(|_| error)
+                self.connection.with_database("template1").connect_without_limits().await.map_err(|_| error)
             }
             result => result,
         }
@@ -258,16 +262,23 @@ impl Target for PgRestore {
         if let Some(refusal) = prepared.refusal() {
             return Err(refusal);
         }
-        let Prepared { name, session, mut archive, recreation, bytes, warnings, tools: Some(tools), .. } = prepared
+        let Prepared { name, session, server, mut archive, recreation, bytes, warnings, tools: Some(tools), .. } =
+            prepared
         else {
             return Err(Error::new(&RESTORE_REFUSED, "there is no pg_restore"));
         };
         for message in &warnings {
             monitor.event(Event::Warning { message: message.clone() });
         }
+        let mut connection = session.connection().with_database(&name);
+        let will_end = recreation.before.iter().any(|statement| statement.contains(IDLE_LIMIT));
+        if server.ends_idle_sessions || will_end && server.version.major >= 14 {
+            // The only limit that no archive lifts; workers are idle while they wait for each other.
+            connection = connection.with_program_setting("PGOPTIONS", format!("-c {IDLE_LIMIT}=0"));
+        }
         let pg_restore = PgRestoreProgram {
             program: tools.pg_restore.path,
-            connection: session.connection().with_database(&name),
+            connection,
             no_owner: self.no_owner,
             no_tablespaces: self.no_tablespaces,
             exit_on_error: !self.keep_incomplete,
@@ -343,7 +354,7 @@ impl PgRestore {
 
         if !toc.other_privileges.is_empty() {
             step("restore privileges of roles that exist");
-            let session = pg_restore.connection.connect().await?;
+            let session = pg_restore.connection.connect_without_limits().await?;
             for statement in &toc.other_privileges {
                 if let Err(error) = session.batch_execute(statement).await {
                     errors.push(failed("privileges", error).chain());
@@ -365,7 +376,7 @@ struct ArchiveHead {
     stream: PartStream,
     /// What was read beyond the table of contents.
     rest: Bytes,
-    folder: TempDir,
+    folder: PrivateFolder,
     bytes: u64,
     ended: bool,
     /// How long the backup was waited for.
@@ -375,8 +386,7 @@ struct ArchiveHead {
 impl ArchiveHead {
     async fn read(backup: &dyn Restorable, toc: Toc) -> Result<Self> {
         let failed = |error| io_error("write the table of contents to a temporary file", error);
-        // Readable by its owner alone: definitions can hold secrets.
-        let folder = tempfile::Builder::new().prefix("backproof-restore-").tempdir().map_err(failed)?;
+        let folder = PrivateFolder::make().map_err(failed)?;
         let stream = backup.open(&dump_part()).await?;
         let mut head = ArchiveHead {
             parser: Parser::new(toc),

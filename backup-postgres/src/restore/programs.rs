@@ -4,6 +4,7 @@ use crate::connection::Connection;
 use crate::error::codes::RESTORE_FAILED;
 use backup_core::command::{CommandStream, CommandWriter, Ended};
 use backup_core::error::io_error;
+use backup_core::text::printable;
 use backup_core::{Error, Result};
 use std::collections::HashSet;
 use std::fs::File;
@@ -122,7 +123,7 @@ pub(super) fn judge(phase: &str, ended: &Ended) -> Vec<String> {
     if errors.is_empty() {
         errors.push(format!("pg_restore {}", ended.manner()));
     }
-    errors.iter_mut().for_each(|error| *error = format!("{phase}: {error}"));
+    errors.iter_mut().for_each(|error| *error = format!("{phase}: {}", printable(error)));
     errors
 }
 

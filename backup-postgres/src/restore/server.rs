@@ -7,6 +7,7 @@ use crate::queries;
 use crate::tools::Version;
 use backup_core::Result;
 use backup_core::error::ResultExt;
+use backup_core::text::printable;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The server and the role that restores.
@@ -24,6 +25,8 @@ pub(super) struct Server {
     extensions: BTreeMap<String, bool>,
     tablespaces: BTreeSet<String>,
     exists: bool,
+    /// Whether sessions of this role, in the database that was asked, are ended when they are idle.
+    pub(super) ends_idle_sessions: bool,
     is_local: bool,
 }
 
@@ -48,6 +51,11 @@ impl Server {
             roles: pairs(queries::RESTORE_ROLES).await?,
             extensions: pairs(queries::RESTORE_EXTENSIONS).await?,
             tablespaces: tablespaces.iter().map(|row| row.get(0)).collect(),
+            ends_idle_sessions: session
+                .query_one(queries::IDLE_LIMIT, &[])
+                .await
+                .or_code(&QUERY_FAILED, failed)?
+                .get(0),
             exists: database_exists(session, name).await?,
             is_local: session.connection().host().starts_with('/'),
         })
@@ -130,7 +138,7 @@ impl Server {
             obstacles
                 .push(format!("tablespace \"{tablespace}\" does not exist here: create it, or use --no-tablespaces"));
         }
-        obstacles
+        fit(obstacles)
     }
 
     /// What the user should know before starting.
@@ -161,8 +169,13 @@ impl Server {
             ));
         }
         warnings.extend(toc.left_out.iter().map(|what| format!("not restored: {what}")));
-        warnings
+        fit(warnings)
     }
+}
+
+/// One line each, whatever the names in them are.
+fn fit(messages: Vec<String>) -> Vec<String> {
+    messages.iter().map(|message| printable(message).into_owned()).collect()
 }
 
 /// What the archive says of the database as text: the server knows its encodings best.
