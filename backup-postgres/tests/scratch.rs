@@ -75,7 +75,22 @@ async fn a_scratch_cluster_is_caged_and_goes_away() {
     let id: u32 = run("id -u").await.parse().unwrap();
     assert!(!std::fs::read_to_string("/etc/passwd").unwrap().contains(&format!(":{id}:")), "{id} is somebody's");
 
-    let second = Scratch::start(&options(place.path())).await.unwrap();
+    let second = Scratch::start(
+        &options(place.path())
+            .low_priority(true)
+            .hide("/usr/share/common-licenses")
+            .hide("/usr/share/zoneinfo/Europe/Berlin")
+            .hide("/")
+            .hide(place.path())
+            .hide("/usr/lib"),
+    )
+    .await
+    .unwrap();
+    let session = second.connection().connect().await.unwrap();
+    session.batch_execute("CREATE TABLE seen (line text); COPY seen FROM PROGRAM '(ls /usr/share/common-licenses; cat /usr/share/zoneinfo/Europe/Berlin) 2>&1; true'").await.unwrap();
+    let hidden: String = session.query_one("SELECT string_agg(line, ' ') FROM seen", &[]).await.unwrap().get(0);
+    assert!(hidden.contains("Permission denied") && !hidden.contains("TZif"), "{hidden}");
+    drop(session);
     assert_eq!(entries(place.path()).len(), 3, "two clusters at once");
     assert_ne!(scratch.isolation(), second.isolation(), "each has a user of its own");
     drop(second);

@@ -20,7 +20,7 @@ use std::time::Duration;
 /// Makes the root folder.
 const CAGE: &str = include_str!("cage.sh");
 /// What every system needs for its programs to run.
-const SHOWN: [&str; 20] = [
+const SHOWN: [&str; 19] = [
     "/bin",
     "/sbin",
     "/lib",
@@ -40,7 +40,6 @@ const SHOWN: [&str; 20] = [
     "/etc/alternatives",
     "/etc/ssl/openssl.cnf",
     "/var/cache/postgresql/dicts",
-    "/var/cache/fontconfig",
 ];
 /// User ids that systemd's list leaves "free for use" (UIDS-GIDS.md of systemd): nobody has them.
 const FREE_IDS: std::ops::Range<u32> = 0x7FFE_0000..0x7FFF_0000;
@@ -138,15 +137,16 @@ impl Cage {
     pub(super) async fn best(folder: &Folder, programs: &Path, hidden: &[PathBuf], env: &Env) -> Self {
         let standard = "/usr/sbin:/usr/bin:/sbin:/bin";
         let path = env.get("PATH").map_or(standard.to_owned(), |path| format!("{path}:{standard}"));
-        let mut cage = Cage {
-            kind: Kind::Open,
-            failed: Vec::new(),
-            owner: None,
-            shown: Vec::new(),
-            hidden: hidden.to_vec(),
-            path,
-        };
+        let mut cage =
+            Cage { kind: Kind::Open, failed: Vec::new(), owner: None, shown: Vec::new(), hidden: Vec::new(), path };
         cage.shown = cage.paths_of(programs).await;
+        // What is not below something that is shown is not there anyway; what holds the programs or the cluster cannot be hidden.
+        let inner = folder.inner();
+        cage.hidden = hidden.iter().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())).collect();
+        cage.hidden.retain(|path| {
+            let below = cage.shown.iter().any(|shown| path != shown && path.starts_with(shown));
+            below && !programs.starts_with(path) && !inner.starts_with(path)
+        });
         let as_root = geteuid().is_root();
         let kinds: &[Kind] = if as_root {
             &[
