@@ -61,6 +61,23 @@ async fn identical_on_15() {
     assert_same_words(&proof);
 }
 
+/// A value of 100 MB as bytes (200 MB as text), and rows of every width beside it.
+#[tokio::test]
+async fn identical_with_a_value_of_100_mb() {
+    let cluster = Cluster::start();
+    cluster.psql(
+        "postgres",
+        "CREATE DATABASE huge; \\c huge
+         CREATE TABLE huge (id int, value bytea);
+         INSERT INTO huge SELECT i, convert_to(repeat('x', 1 << i), 'UTF8') FROM generate_series(0, 20) i;
+         INSERT INTO huge SELECT 100, decode(repeat('00ff5c0a', 25000000), 'hex')",
+    );
+    let backup = MemoryBackup::of(&dump(&cluster, "huge")).await.pieces_of(1 << 20);
+    drop(cluster);
+    let proof = prove(&backup, &backup_postgres::testing::find_bindir()).await;
+    assert_identical(&proof);
+}
+
 #[tokio::test]
 async fn identical_on_16() {
     let backup = backup_of_everything(Some(16), false).await;

@@ -389,6 +389,16 @@ fn changes(cluster: &Cluster, at_a_time: usize) {
             wrong.push(format!("{sql:#?} gives {said:#?}"));
         }
     }
+    // Two rows change places: as many in each table as before.
+    let mut said = run("UPDATE m.loose SET a = 2; UPDATE m.bag SET a = 1 WHERE ctid = '(0,3)'");
+    said.sort_unstable();
+    let places = [
+        "table m.bag: 4 rows on both sides, with other values",
+        "table m.loose: 1 row on both sides, with other values",
+    ];
+    if said != places {
+        wrong.push(format!("two rows that change places give {said:#?}"));
+    }
     let said = run(&NOTHING.join("; "));
     if !said.is_empty() {
         wrong.push(format!("nothing gives {said:#?}"));

@@ -107,7 +107,7 @@ fn objectives_and_assertions_that_are_not_met() {
     site.write("backproof.toml", &text);
     drill(&site, &["--rto", "1s"]).ends(2);
     site.write("backproof.toml", text.split("[[assertions]]").next().unwrap());
-    let run = drill(&site, &["--rto", "1ms"]).ends(1);
+    let run = drill(&site, &["--rpo", "1s"]).ends(1);
     assert_eq!(run.json()["drills"][0]["objectives"][0]["outcome"], "failed", "{run}");
     nothing_left(&site);
 }
@@ -167,7 +167,7 @@ fn spoilt_backups_never_pass() {
     std::fs::rename(site.path("repo").join(other), site.path("repo").join(one)).unwrap();
     std::fs::rename(site.path("aside"), site.path("repo").join(other)).unwrap();
     fails("two segments changed places");
-    let manifest = |id: &str| of(id).into_iter().find(|name| name.ends_with("manifest.json")).unwrap();
+    let manifest = |id: &str| of(id).into_iter().find(|name| name.ends_with(".manifest")).unwrap();
     std::fs::copy(site.path("repo").join(manifest(&first)), site.path("repo").join(manifest(&second))).unwrap();
     fails("the manifest of another backup");
     drill(&site, &[&second]).ok();
@@ -249,7 +249,7 @@ fn drills_that_are_ended_leave_nothing() {
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(status), "{stderr}");
         let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(document["error"]["code"], "cancelled", "{document:#}");
+        assert_eq!(document["error"]["code"], "interrupted", "{document:#}");
         nothing_runs_on(leader);
         nothing_left(&site);
     }
