@@ -281,7 +281,7 @@ impl VerifyRequest<'_> {
     }
 
     /// All that needs the backup's key: reading it, and, at the deeper levels, restoring it. The parts that a restore reads are not read
-    /// twice, unless it fails: then reading tells whether the backup is damaged.
+    /// twice, unless it fails or leaves something out: then reading tells whether the backup is damaged.
     async fn opened(&self, backup: &OpenBackup, judge: &mut Judge) -> Result<Option<Proof>> {
         if self.level <= Level::Readable {
             self.readable(backup, &[], judge).await?;
@@ -294,7 +294,8 @@ impl VerifyRequest<'_> {
         })?;
         self.readable(backup, &prover.required_parts(), judge).await?;
         match prover.prove(backup, self.level, self.monitor.clone()).await {
-            Ok(proof) if proof.errors.is_empty() => Ok(Some(proof)),
+            // What was not restored may not have been read either.
+            Ok(proof) if proof.errors.is_empty() && proof.untested.is_empty() => Ok(Some(proof)),
             Ok(proof) => self.readable(backup, &[], judge).await.map(|()| Some(proof)),
             Err(error) => {
                 self.readable(backup, &[], judge).await?;
