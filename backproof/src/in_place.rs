@@ -306,7 +306,8 @@ impl SwapSteps for InPlace<'_> {
 
 impl InPlace<'_> {
     /// What of these differences stands in the way. Rows must be equal, and every object there. A definition, an owner or a privilege that reads differently is
-    /// a warning only where it was to be expected: another version of the server, or a restore without owners.
+    /// a warning only where it was to be expected: another version of the server, a restore without owners, or a kind of definition that even the
+    /// same server writes in other words.
     fn differences(&self, found: &Diff) -> Vec<String> {
         // What a database has besides is nothing that a restore into it touches.
         let besides = |status: Status| self.overwrite && status == Status::Added;
@@ -321,7 +322,7 @@ impl InPlace<'_> {
         };
         for object in found.objects.iter().filter(|object| !besides(object.status) && !own(object)) {
             match object.status {
-                Status::Changed if expected => {
+                Status::Changed if expected || object.difference.may_be_other_words() => {
                     self.monitor.event(Event::Warning { message: format!("restored differently: {object}") });
                 }
                 _ => wrong.push(object.to_string()),

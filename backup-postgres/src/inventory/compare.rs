@@ -30,6 +30,29 @@ impl Comparison {
     }
 }
 
+/// What holds expressions, which a server parses and writes again. Not even the same server always writes what it was given: `DEFAULT NULL` becomes
+/// `DEFAULT NULL::integer`, a cast of an array goes into its elements, the columns of inheritance children take the order of their parents; and the
+/// roles of a policy come in the order in which they were made.
+const REWRITTEN: [&str; 17] = [
+    "CHECK CONSTRAINT",
+    "CONSTRAINT",
+    "DEFAULT",
+    "DOMAIN",
+    "FK CONSTRAINT",
+    "FOREIGN TABLE",
+    "FUNCTION",
+    "INDEX",
+    "MATERIALIZED VIEW",
+    "POLICY",
+    "PROCEDURE",
+    "PUBLICATION TABLE",
+    "RULE",
+    "STATISTICS",
+    "TABLE",
+    "TRIGGER",
+    "VIEW",
+];
+
 /// One difference of one object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -145,6 +168,11 @@ impl Default for Sides {
 }
 
 impl Difference {
+    /// Whether it is a definition that even the server that wrote it may write in other words once it was restored: what it means can be the same.
+    pub fn may_be_other_words(&self) -> bool {
+        self.change == Change::Definition && REWRITTEN.contains(&self.kind.as_str())
+    }
+
     /// What differs, in words: `120 rows in the backup, 119 restored`.
     pub fn what(&self, sides: &Sides) -> String {
         let Sides { expected: left, found: right } = sides;

@@ -268,32 +268,10 @@ async fn decide(
     Ok(())
 }
 
-/// What holds expressions, which a server parses and writes again. Not even the same server always writes what it was given: `DEFAULT NULL` becomes
-/// `DEFAULT NULL::integer`, a cast of an array goes into its elements, the columns of inheritance children take the order of their parents; and the
-/// roles of a policy come in the order in which they were made.
-const REWRITTEN: [&str; 17] = [
-    "CHECK CONSTRAINT",
-    "CONSTRAINT",
-    "DEFAULT",
-    "DOMAIN",
-    "FK CONSTRAINT",
-    "FOREIGN TABLE",
-    "FUNCTION",
-    "INDEX",
-    "MATERIALIZED VIEW",
-    "POLICY",
-    "PROCEDURE",
-    "PUBLICATION TABLE",
-    "RULE",
-    "STATISTICS",
-    "TABLE",
-    "TRIGGER",
-    "VIEW",
-];
 /// What every server writes as it was given.
 const VERBATIM: [&str; 3] = ["COMMENT", "DATABASE PROPERTIES", "SECURITY LABEL"];
 
-/// Servers of different versions write the same definition in other words, and even the same one does ([`REWRITTEN`]). So the backup's definitions are
+/// Servers of different versions write the same definition in other words, and even the same one does ([`Difference::may_be_other_words`]). So the backup's definitions are
 /// made once more in the scratch place, and what that server writes of them is compared with what it writes of the restored database.
 async fn render(
     prover: &PgProver,
@@ -307,7 +285,7 @@ async fn render(
     let may_differ = |one: &Difference| {
         let kind = one.kind.as_str();
         one.change == Change::Definition
-            && if same_version { REWRITTEN.contains(&kind) } else { !VERBATIM.contains(&kind) }
+            && if same_version { one.may_be_other_words() } else { !VERBATIM.contains(&kind) }
     };
     if !comparison.differences.iter().any(may_differ) {
         return Ok(());
