@@ -145,7 +145,8 @@ async fn rows_are_checked_before_the_end_is_told() {
     assert!(cat(&latin, "t", Format::Json).await.unwrap_err().is(&FORMAT_UNSUPPORTED));
 }
 
-#[tokio::test]
+// psql waits here for sessions that end on another thread.
+#[tokio::test(flavor = "multi_thread")]
 async fn two_backups_and_a_database_side_by_side() {
     let cluster = Cluster::options().role("app", "x").start();
     cluster.psql("postgres", "CREATE DATABASE source");
