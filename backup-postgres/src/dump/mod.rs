@@ -1,7 +1,7 @@
 //! Backing up a database with pg_dump.
 //!
 //! What happens, in order: connect; refuse poolers and logins that would give half of the data ([`prepare`]); find
-//! the programs; roles by pg_dumpall; then a transaction of our own locks the tables ([`locks`]), takes the snapshot and exports it, and pg_dump dumps exactly that state
+//! the programs; roles by pg_dumpall; then a transaction of our own locks the tables (`locks`), takes the snapshot and exports it, and pg_dump dumps exactly that state
 //! (`--snapshot`), which was looked over once more in it. The archive is parsed as it passes, and what it holds noted for `contents`; the part is
 //! complete only if pg_dump's exit status is 0 and the archive is complete. (An archive of a version that is not known cannot be followed: then
 //! the exit status alone counts, and that nothing was noted is said in the backup.)
