@@ -89,9 +89,12 @@ pub(super) struct Recreation {
 }
 
 /// Settings of a database that would break a restore into it, or change what comes back: without `array_nulls`, the NULLs in arrays are
-/// loaded as strings; with `quote_all_identifiers`, the options of text search dictionaries are kept in other words.
-const DISTURBING: [&str; 6] = [
+/// loaded as strings; with `quote_all_identifiers`, the options of text search dictionaries are kept in other words; serializable transactions
+/// that run side by side may be refused, and deferrable ones wait for others.
+const DISTURBING: [&str; 8] = [
     "array_nulls",
+    "default_transaction_deferrable",
+    "default_transaction_isolation",
     "quote_all_identifiers",
     "role",
     "session_authorization",
