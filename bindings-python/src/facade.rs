@@ -1,89 +1,89 @@
 //! The one place where the facade is called.
 
-use crate::exchange::Exchange;
-use backproof::core::cipher::NoEncryption;
-use backproof::core::error::codes;
+use crate::error::codes::ABORTED;
+use backproof::core::error::codes::INVALID_ARGUMENT;
 use backproof::core::monitor::Monitor;
-use backproof::core::repository::{OpenOptions, Repository};
 use backproof::core::source::Source;
-use backproof::{Error, Result};
+use backproof::postgres::rows::Format;
+use backproof::verbs::Cat;
+use backproof::{Backproof, Error, Result};
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
+use crate::exchange::Exchange;
+
+/// Rows are handed over in pieces of about this size.
+const PIECE: usize = 64 << 10;
+
+/// What an operation works with.
 pub(crate) struct Io {
     pub(crate) source: Option<Arc<dyn Source>>,
     pub(crate) monitor: Arc<dyn Monitor>,
     pub(crate) cancel: CancellationToken,
 }
 
-#[derive(Clone)]
-pub(crate) struct Backproof(Arc<Inner>);
-struct Inner {
-    url: String,
-    sink: tokio::sync::OnceCell<Arc<dyn backproof::core::sink::Sink>>,
+pub(crate) fn open(settings: &str) -> Result<Backproof> {
+    Backproof::open(options::<backproof::config::Overrides>("the settings", settings)?)
 }
 
-pub(crate) fn open(settings: &str, _environment: Option<&str>) -> Result<Backproof> {
-    let settings: Value = serde_json::from_str(settings)
-        .map_err(|e| Error::new(&codes::INVALID_ARGUMENT, "settings").with_source(e))?;
-    let url = settings["repo"].as_str().unwrap_or_default().to_owned();
-    Ok(Backproof(Arc::new(Inner { url, sink: tokio::sync::OnceCell::new() })))
+fn options<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|error| Error::new(&INVALID_ARGUMENT, format!("{what}: {error}")))
+}
+
+fn document(result: &impl Serialize) -> Result<String> {
+    serde_json::to_string(result).map_err(|error| Error::new(&ABORTED, "write the result").with_source(error))
 }
 
 pub(crate) async fn call(
-    facade: &Backproof,
+    session: &Backproof,
     verb: &str,
-    options: &str,
+    text: &str,
     io: Io,
     exchange: &Arc<Exchange>,
 ) -> Result<String> {
-    let options: Value = serde_json::from_str(options)
-        .map_err(|e| Error::new(&codes::INVALID_ARGUMENT, "options").with_source(e))?;
-    let sink = facade
-        .0
-        .sink
-        .get_or_try_init(|| async {
-            backproof::storage::open(&facade.0.url, &backproof::storage::StoreOptions::from_env()).await
-        })
-        .await?
-        .clone();
-    if verb == "init" {
-        let marker = backproof::core::repository::marker::Marker::new(None, sink.capabilities())?;
-        Repository::create(sink, marker).await?;
-        return Ok("{}".into());
+    let session = session.clone().monitor(io.monitor).cancel_with(io.cancel.clone());
+    macro_rules! call {
+        ($($verb:ident),*) => {
+            match (verb, io.source) {
+                ("backup", Some(source)) => document(&session.backup_from(source, &options(verb, text)?).await?),
+                ("cat", _) => read(session.cat(&options(verb, text)?).await?, exchange, &io.cancel).await,
+                $((stringify!($verb), _) => document(&session.$verb(&options(verb, text)?).await?),)*
+                _ => Err(Error::new(&INVALID_ARGUMENT, format!("there is no verb {verb}"))),
+            }
+        };
     }
-    let repo = Repository::open(sink, OpenOptions::default()).await?;
-    match verb {
-        "backup" => {
-            let source = io.source.ok_or_else(|| Error::new(&codes::INVALID_ARGUMENT, "no source"))?;
-            let mut pipeline = backproof::core::pipeline::PipelineOptions::default();
-            if options["none"].as_bool() == Some(true) {
-                pipeline.compression = backproof::core::repository::manifest::Compression::None;
+    call!(init, keygen, backup, list, show, verify, restore, rollback, diff, drill, config)
+}
+
+/// Hands a stream over, piece by piece.
+async fn read(cat: Cat, exchange: &Arc<Exchange>, cancel: &CancellationToken) -> Result<String> {
+    let reading = async {
+        match cat {
+            Cat::Written(result) => document(&result),
+            Cat::Part(mut part) => {
+                while let Some(piece) = part.stream.next().await? {
+                    exchange.give(Bytes::from_owner(piece)).await;
+                }
+                Ok("null".into())
             }
-            let report = repo
-                .backup("app".parse()?, source)
-                .seal(Arc::new(NoEncryption))
-                .options(pipeline)
-                .monitor(io.monitor)
-                .cancel_with(io.cancel)
-                .run()
-                .await?;
-            Ok(json!({"id": report.manifest.id, "plain_bytes": report.manifest.plain_bytes()}).to_string())
-        }
-        "cat" => {
-            let request = repo.read(options["id"].as_str().unwrap_or("latest").parse()?);
-            let mut stream = request.part(&"data".parse()?).await?;
-            while let Some(piece) = stream.next().await? {
-                exchange.give(Bytes::from_owner(piece)).await;
+            Cat::Rows(mut reader) => {
+                let mut piece = Vec::with_capacity(PIECE + 4096);
+                while let Some(row) = reader.rows.next().await? {
+                    Format::Json.append(row, &mut piece)?;
+                    if piece.len() >= PIECE {
+                        exchange.give(std::mem::replace(&mut piece, Vec::with_capacity(PIECE + 4096)).into()).await;
+                    }
+                }
+                exchange.give(piece.into()).await;
+                Ok("null".into())
             }
-            Ok("{}".into())
         }
-        "list" => {
-            let catalog = repo.catalog(None).await?;
-            Ok(json!({"backups": catalog.entries().iter().map(|e| json!({"id": e.id})).collect::<Vec<_>>()}).to_string())
-        }
-        _ => Err(Error::new(&codes::INVALID_ARGUMENT, format!("no verb {verb}"))),
+    };
+    tokio::select! {
+        result = reading => result,
+        () = cancel.cancelled() => Err(Error::new(&backproof::core::error::codes::CANCELLED, "the reading was cancelled")),
     }
 }

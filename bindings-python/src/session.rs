@@ -2,10 +2,10 @@
 
 use crate::error::{codes, describe};
 use crate::exchange::{Exchange, Outcome, Reporter};
-use crate::facade::{self, Backproof};
+use crate::facade;
 use crate::logs::{Collector, Logs};
 use crate::operation::Operation;
-use backproof::Error;
+use backproof::{Backproof, Error};
 use backproof::core::general::StreamSource;
 use backproof::core::source::Source;
 use pyo3::exceptions::PyRuntimeError;
@@ -72,14 +72,12 @@ pub(crate) struct Session {
 
 #[pymethods]
 impl Session {
-    /// A session with these settings, a JSON object. `environment` stands for the process's, where it is given, as a JSON object.
-    /// With settings that cannot be used it gives the error as JSON in its place.
+    /// A session with these settings, a JSON object. With settings that cannot be used it gives the error as JSON in its place.
     #[staticmethod]
-    #[pyo3(signature = (settings, environment=None))]
-    fn open(py: Python<'_>, settings: &str, environment: Option<&str>) -> PyResult<(Option<Self>, String)> {
+    fn open(py: Python<'_>, settings: &str) -> PyResult<(Option<Self>, String)> {
         let logs = Arc::new(Logs::default());
         let engine = Engine::new(&logs).map_err(|error| PyRuntimeError::new_err(format!("start threads: {error}")))?;
-        match py.detach(|| facade::open(settings, environment)) {
+        match py.detach(|| facade::open(settings)) {
             Ok(facade) => {
                 let session = Session {
                     engine: Arc::new(engine),
