@@ -40,14 +40,14 @@ pub(super) async fn run(context: &Context, args: &BackupArgs) -> Result<u8> {
         request = request.sign(signer);
     }
     let report = request.run().await?;
-    print(context, &series, &report)?;
+    let told = print(context, &series, &report);
     if !signed {
         context.output.notice(
             "not signed: whoever can write to the store could put another backup in its place (`keygen --signing`)",
         );
     }
     // The monitor has printed the warnings.
-    Ok(u8::from(!report.warnings.is_empty()))
+    Ok(told.max(u8::from(!report.warnings.is_empty())))
 }
 
 fn source(context: &Context, args: &BackupArgs) -> Result<Arc<dyn Source>> {
@@ -85,7 +85,7 @@ pub(super) fn database(context: &Context) -> Result<PgDump> {
     Ok(source)
 }
 
-fn print(context: &Context, series: &Series, report: &BackupReport) -> Result<()> {
+fn print(context: &Context, series: &Series, report: &BackupReport) -> u8 {
     let manifest = &report.manifest;
     let took = manifest.finished.duration_since(manifest.started);
     let body = json!({
@@ -100,7 +100,7 @@ fn print(context: &Context, series: &Series, report: &BackupReport) -> Result<()
         "manifest_sha256": report.sha256,
         "warnings": report.warnings,
     });
-    context.output.result("backup", body, || {
+    context.output.done("backup", body, || {
         format!(
             "backup {} of {series} ({}): {} of data, {} stored, in {}",
             manifest.id,

@@ -40,7 +40,7 @@ pub(super) async fn run(context: &Context, args: &InitArgs) -> Result<u8> {
         "store": marker.store,
         "lost": lost,
     });
-    context.output.result("init", body, || {
+    let told = context.output.done("init", body, || {
         let yes = |can: bool| if can { "yes" } else { "no" };
         format!(
             "created a repository at {location}\n\
@@ -59,7 +59,7 @@ pub(super) async fn run(context: &Context, args: &InitArgs) -> Result<u8> {
             marker.installation,
             marker.repository,
         )
-    })?;
+    });
     // Two of these change what the repository can promise; the others are worth knowing.
     let promised = marker.store.create_if_absent && marker.store.consistent_listing;
     for lost in &lost {
@@ -75,5 +75,5 @@ pub(super) async fn run(context: &Context, args: &InitArgs) -> Result<u8> {
     if let Some(skew) = probed.clock_skew.filter(|_| probed.skew_is_large()) {
         context.output.warning(&format!("this machine's clock and the store's differ by {} seconds", skew.as_secs()));
     }
-    Ok(u8::from(!promised || probed.skew_is_large()))
+    Ok(told.max(u8::from(!promised || probed.skew_is_large())))
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use std::io::{IsTerminal, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 pub(super) fn run(context: &Context, args: &KeygenArgs) -> Result<u8> {
@@ -33,12 +33,13 @@ fn identity(context: &Context, args: &KeygenArgs) -> Result<u8> {
     }
     let recipient = key.recipient();
     let file = args.output.display().to_string();
-    context.output.result("keygen", json!({ "identity_file": file, "recipient": recipient }), || {
+    let seen = context.output.seen("keygen", json!({ "identity_file": file, "recipient": recipient }), || {
         format!(
             "identity:  {file} (secret: it opens backups; keep it away from the host that makes them)\n\
              recipient: {recipient} (public: give it to `backup --recipient`)"
         )
-    })?;
+    });
+    let told = or_gone(seen, &[&args.output])?;
     if args.paper || paper_by_default(context, args) {
         super::output::print(&format!("\n{}", paper::form(&key.secret(), created)?.expose_secret()))?;
     } else if !context.output.json {
@@ -46,7 +47,15 @@ fn identity(context: &Context, args: &KeygenArgs) -> Result<u8> {
             "Without the identity no backup can be opened: keep a second copy, on paper too (--paper prints a form).",
         );
     }
-    Ok(0)
+    Ok(told)
+}
+
+/// A key whose public half nobody saw is removed again.
+fn or_gone(seen: Result<u8>, files: &[&Path]) -> Result<u8> {
+    seen.map_err(|error| {
+        files.iter().for_each(|path| drop(std::fs::remove_file(path)));
+        error.with_hint("no key was made; give stdout or stderr a place to go")
+    })
 }
 
 /// A person at a terminal gets the form with the key; a pipe, which may end in somebody's log, does not, nor does a key that
@@ -60,8 +69,8 @@ fn paper_by_default(context: &Context, args: &KeygenArgs) -> bool {
 fn from_paper() -> Result<AgeKey> {
     let mut stdin = std::io::stdin().lock();
     if stdin.is_terminal() {
-        eprintln!(
-            "Type the four rows, each with its number first and its check last, then Ctrl-D on a line of its own:"
+        super::output::say(
+            "Type the four rows, each with its number first and its check last, then Ctrl-D on a line of its own:",
         );
     }
     let mut form = Zeroizing::new(String::new());
@@ -99,7 +108,7 @@ fn signing(context: &Context, args: &KeygenArgs) -> Result<u8> {
         "fingerprint": key.fingerprint(),
         "trusted_signers_line": line.trim_end(),
     });
-    context.output.result("keygen", body, || {
+    let seen = context.output.seen("keygen", body, || {
         format!(
             "signing key: {file} (secret: it stays on the host that {host})\n\
              fingerprint: {}\n\
@@ -107,6 +116,6 @@ fn signing(context: &Context, args: &KeygenArgs) -> Result<u8> {
             key.fingerprint(),
             line.trim_end()
         )
-    })?;
-    Ok(0)
+    });
+    or_gone(seen, &[&args.output, &public])
 }

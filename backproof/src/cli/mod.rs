@@ -138,9 +138,10 @@ async fn command(context: &Context, command: &Command) -> Result<u8> {
 
 /// Help and version go to stdout with status 0; mistakes to stderr, with --json as an error document to stdout too, with status 2.
 fn usage(error: &clap::Error, json: bool) -> u8 {
-    let _ = error.print();
+    let printed = error.print();
     if !error.use_stderr() {
-        return 0;
+        let gone = |error: std::io::Error| error.kind() != std::io::ErrorKind::BrokenPipe;
+        return if printed.is_err_and(gone) { 2 } else { 0 };
     }
     if !json {
         return 2;

@@ -1,6 +1,6 @@
 //! Progress bars on a terminal; nothing elsewhere.
 
-use super::output::Output;
+use super::output::{Output, printable, say};
 use crate::config::units::show_size;
 use backup_core::monitor::{Event, Monitor};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -42,7 +42,7 @@ struct Bar {
 impl Monitor for Bar {
     fn event(&self, event: Event) {
         match event {
-            Event::Step { doing } => self.bar.set_message(doing),
+            Event::Step { doing } => self.bar.set_message(printable(&doing).into_owned()),
             Event::Started { backup } => self.bar.set_message(format!("backup {backup}")),
             Event::PartStarted { part, expected } => {
                 self.plain.store(0, Ordering::Relaxed);
@@ -64,9 +64,7 @@ impl Monitor for Bar {
             Event::PartFinished { .. } => {
                 let _ = self.bar.set_style_of("{spinner} {msg}");
             }
-            Event::Warning { message } => {
-                self.bar.suspend(|| eprintln!("warning: {}", super::output::printable(&message)))
-            }
+            Event::Warning { message } => self.bar.suspend(|| say(&format!("warning: {}", printable(&message)))),
             _ => {}
         }
     }
@@ -87,7 +85,7 @@ struct Lines {
 impl Monitor for Lines {
     fn event(&self, event: Event) {
         match event {
-            Event::Warning { message } => eprintln!("warning: {}", super::output::printable(&message)),
+            Event::Warning { message } => say(&format!("warning: {}", printable(&message))),
             Event::Step { doing } if !self.quiet => tracing::info!(step = doing),
             _ => {}
         }

@@ -24,7 +24,7 @@ impl Prompt for Terminal {
     }
 
     fn message(&self, text: &str) {
-        eprintln!("{text}");
+        super::output::say(text);
     }
 
     fn confirm(&self, question: &str, yes: &str, no: Option<&str>) -> Option<bool> {
@@ -53,8 +53,8 @@ fn ask(question: &str) -> Option<String> {
     if !std::io::stdin().is_terminal() {
         return None;
     }
-    eprint!("{question}");
-    std::io::stderr().flush().ok()?;
+    let mut stderr = std::io::stderr();
+    write!(stderr, "{question}").and_then(|()| stderr.flush()).ok()?;
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).ok()?;
     Some(line.trim().to_owned())

@@ -81,11 +81,11 @@ async fn to_database(context: &Context, args: &RestoreArgs, request: &ReadReques
         return Ok(if !plan.obstacles.is_empty() { 2 } else { u8::from(warned || !plan.warnings.is_empty()) });
     }
     let report = request.restore(&target).await?;
-    context.output.result("restore", json!({ "dry_run": false, "report": report }), || {
-        format!("restored into {}", report.target)
-    })?;
+    let told = context
+        .output
+        .done("restore", json!({ "dry_run": false, "report": report }), || format!("restored into {}", report.target));
     // The monitor has printed the warnings, the report's among them.
-    Ok(u8::from(warned || !request.warnings().is_empty()))
+    Ok(told.max(u8::from(warned || !request.warnings().is_empty())))
 }
 
 async fn to_folder(context: &Context, args: &RestoreArgs, request: &ReadRequest<'_>, folder: &Path) -> Result<u8> {
@@ -121,8 +121,8 @@ async fn to_folder(context: &Context, args: &RestoreArgs, request: &ReadRequest<
     }
     written.complete = true;
     let body = json!({ "dry_run": false, "report": { "target": name, "files": files } });
-    context.output.result("restore", body, || format!("restored {} parts into {name}", files.len()))?;
-    Ok(u8::from(!request.warnings().is_empty()))
+    let told = context.output.done("restore", body, || format!("restored {} parts into {name}", files.len()));
+    Ok(told.max(u8::from(!request.warnings().is_empty())))
 }
 
 /// The files of a restore: removed again, unless all of them came to be.

@@ -46,13 +46,13 @@ pub(super) async fn run(context: &Context, args: &RollbackArgs) -> Result<u8> {
     let body = json!({ "dry_run": false, "rolled_back": {
         "live": done.live, "put_aside": done.undone, "ended_connections": done.ended,
     }});
-    context.output.result("rollback", body, || {
+    let told = context.output.done("rollback", body, || {
         format!(
             "\"{}\" is what it was before the swap; what had been restored is kept as \"{}\"; {} connections were ended",
             done.live, done.undone, done.ended
         )
-    })?;
-    Ok(u8::from(warned))
+    });
+    Ok(told.max(u8::from(warned)))
 }
 
 fn newer(newer: &Newer) -> Value {
@@ -80,8 +80,8 @@ async fn drop_old(context: &Context, connection: &Connection, dry_run: bool, sur
     for name in &names {
         Kept::drop(connection, None, name).await?;
     }
-    context.output.result("rollback", json!({ "dry_run": false, "dropped": names, "kept": [] }), || {
-        format!("dropped {listed}")
-    })?;
-    Ok(u8::from(warned))
+    let told = context
+        .output
+        .done("rollback", json!({ "dry_run": false, "dropped": names, "kept": [] }), || format!("dropped {listed}"));
+    Ok(told.max(u8::from(warned)))
 }

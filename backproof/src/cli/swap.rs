@@ -85,7 +85,7 @@ pub(super) async fn run(
         "safety_backup": done.safety_backup, "ended_connections": done.ended, "warnings": done.warnings,
         "assertions": results,
     }});
-    context.output.result("restore", body, || {
+    let told = context.output.done("restore", body, || {
         let old = match dropped {
             true => "the old database was dropped".to_owned(),
             false => format!("the old database is kept as \"{}\": `backproof rollback` brings it back", done.kept),
@@ -94,8 +94,8 @@ pub(super) async fn run(
             "\"{}\" is now backup {}; {} connections were ended\n{old}\nsafety backup: {}",
             done.live, done.backup, done.ended, done.safety_backup
         )
-    })?;
-    Ok(u8::from(warned))
+    });
+    Ok(told.max(u8::from(warned)))
 }
 
 /// What a restore in place of a live database does outside of the server.
@@ -159,10 +159,10 @@ async fn overwrite(
     let body = json!({ "dry_run": false, "overwritten": {
         "live": done.live, "backup": done.backup, "safety_backup": done.safety_backup, "assertions": results,
     }});
-    context.output.result("restore", body, || {
+    let told = context.output.done("restore", body, || {
         format!("\"{}\" has what backup {} has\nsafety backup: {}", done.live, done.backup, done.safety_backup)
-    })?;
-    Ok(u8::from(warned))
+    });
+    Ok(told.max(u8::from(warned)))
 }
 
 fn show_plan(plan: &SwapPlan, connection: &Connection, id: &str) -> String {

@@ -46,7 +46,7 @@ pub(super) async fn run(context: &Context, args: &RestoreArgs, request: &ReadReq
             json!({ "table": one.table.to_string(), "into": one.into, "rows": one.rows, "put_back": put_back, "kept": one.kept })
         })
         .collect();
-    context.output.result("restore", json!({ "dry_run": false, "tables": tables }), || {
+    let told = context.output.done("restore", json!({ "dry_run": false, "tables": tables }), || {
         let line = |one: &backup_postgres::table_restore::RestoredTable| match (mode, &one.kept) {
             (Mode::MissingRows, _) => format!("{}: {} rows were put back", one.into, one.put_back),
             (_, Some(kept)) => {
@@ -58,8 +58,8 @@ pub(super) async fn run(context: &Context, args: &RestoreArgs, request: &ReadReq
             (_, None) => format!("{}: {} rows of {}", one.into, one.rows, one.table),
         };
         restored.iter().map(line).collect::<Vec<_>>().join("\n")
-    })?;
-    Ok(u8::from(warned || !plan.warnings.is_empty()))
+    });
+    Ok(told.max(u8::from(warned || !plan.warnings.is_empty())))
 }
 
 pub(super) async fn rollback(
@@ -89,6 +89,6 @@ pub(super) async fn rollback(
     }
     let rows = rollback.roll_back(&name, args.lose_newer_data).await?;
     let body = json!({ "dry_run": false, "table": name.to_string(), "rows": rows });
-    context.output.result("rollback", body, || format!("{name} has its {rows} rows back"))?;
-    Ok(u8::from(!connection.warnings().is_empty()))
+    let told = context.output.done("rollback", body, || format!("{name} has its {rows} rows back"));
+    Ok(told.max(u8::from(!connection.warnings().is_empty())))
 }

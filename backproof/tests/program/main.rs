@@ -13,6 +13,7 @@ mod interruption;
 mod keys;
 mod long_rows;
 mod preflight;
+mod printing;
 mod proving;
 mod round_trip;
 mod secrets;
