@@ -4,7 +4,7 @@ use super::Context;
 use super::args::RollbackArgs;
 use super::prompt;
 use backup_core::Result;
-use backup_postgres::swap::{Kept, Newer, Rollback};
+use backup_postgres::swap::{Kept, Newer, Rollback, left_behind};
 use backup_postgres::{Connection, Env};
 use serde_json::{Value, json};
 
@@ -13,13 +13,17 @@ pub(super) async fn run(context: &Context, args: &RollbackArgs) -> Result<u8> {
     for warning in connection.warnings() {
         context.output.warning(warning);
     }
-    let warned = !connection.warnings().is_empty();
+    let mut warned = !connection.warnings().is_empty();
     let sure = args.yes || context.settings.force();
     if let Some(table) = &args.table {
         return super::tables::rollback(context, args, &connection, table).await;
     }
     if args.drop_old {
         return drop_old(context, &connection, args.dry_run, sure, warned).await;
+    }
+    for left in left_behind(&connection, None).await? {
+        context.output.warning(&left);
+        warned = true;
     }
     let rollback = Rollback::new(connection.clone()).lose_newer_data(args.lose_newer_data);
     let plan = rollback.plan().await?;

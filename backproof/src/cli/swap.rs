@@ -11,7 +11,7 @@ use backup_core::repository::catalog::ManifestRecord;
 use backup_core::repository::catalog::{Filter, Selector};
 use backup_core::target::RestorePlan;
 use backup_core::{Error, Result};
-use backup_postgres::swap::{Kept, Overwrite, Swap, SwapPlan};
+use backup_postgres::swap::{Kept, Overwrite, Swap, SwapPlan, left_behind};
 use backup_postgres::{Connection, Env};
 use serde_json::json;
 use std::sync::Arc;
@@ -139,6 +139,11 @@ async fn overwrite(
     let mut plan = RestorePlan::default();
     (plan.steps, plan.obstacles) = overwrite.plan().await?;
     plan.target = connection.to_string();
+    plan.warnings = left_behind(connection, None).await?;
+    for left in &plan.warnings {
+        context.output.warning(left);
+        warned = true;
+    }
     if args.dry_run {
         let body = json!({ "dry_run": true, "plan": plan });
         context.output.result("restore", body, || super::restore::show_plan(&plan))?;

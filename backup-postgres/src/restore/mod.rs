@@ -21,6 +21,7 @@ mod toc;
 use crate::archive::Parser;
 use crate::connection::{Connection, Env, Session};
 use crate::error::codes::{DATABASE_EXISTS, RESTORE_REFUSED};
+use crate::pooler::refuse_pooler;
 use crate::tools::{Installed, Tools, Version};
 use async_trait::async_trait;
 use backup_core::command::CommandWriter;
@@ -152,6 +153,7 @@ impl PgRestore {
             return Err(Error::new(&INVALID_ARGUMENT, message).with_hint("choose a name of 1 to 63 bytes"));
         }
         let session = self.connect().await?;
+        refuse_pooler(&session).await?;
         let server = Server::ask(&session, &name).await?;
         let choices = Choices {
             no_owner: self.no_owner,
