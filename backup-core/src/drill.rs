@@ -255,7 +255,7 @@ impl DrillRequest<'_> {
                 Ok(vec![found])
             }
             Drilled::Sample(count) => {
-                let usable = |entry: &&Entry| entry.usable().is_some_and(|record| self.filter.admits(&record.manifest));
+                let usable = |entry: &&Entry| entry.usable().is_some_and(|record| self.filter.admits(record));
                 let mut entries: Vec<&Entry> = catalog.entries().iter().filter(usable).collect();
                 if entries.is_empty() {
                     return Err(nothing());
@@ -296,8 +296,8 @@ impl DrillRequest<'_> {
                             .is_some_and(|last| !last.failed && last.reached >= Some(Level::Restorable)))
             };
             let newest = catalog.entries().iter().filter_map(Entry::usable).filter(restorable);
-            let newest = newest.map(|record| record.manifest.source.snapshot).max();
-            let age = newest.map(|snapshot| self.repository.now().0.duration_since(snapshot).as_secs_f64());
+            let newest = newest.map(ManifestRecord::taken).max();
+            let age = newest.map(|taken| self.repository.now().0.duration_since(taken).as_secs_f64());
             let limit = rpo.as_secs_f64();
             let outcome = match age {
                 None => Outcome::Unverified,

@@ -475,8 +475,8 @@ fn exists(key: &ObjectKey, path: &Path) -> Error {
 
 fn info(key: ObjectKey, path: &Path, metadata: &Metadata) -> Result<ObjectInfo> {
     let modified = metadata.modified().map_err(|error| io_error(format!("look at {}", path.display()), error))?;
-    let modified = Timestamp::try_from(modified).or_code(&codes::IO, || format!("the time of {}", path.display()))?;
-    Ok(ObjectInfo { key, size: metadata.len(), modified })
+    // A time that no calendar has tells nothing.
+    Ok(ObjectInfo::new(key, metadata.len(), Timestamp::try_from(modified).ok()))
 }
 
 #[cfg(test)]

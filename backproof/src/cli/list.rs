@@ -5,7 +5,7 @@ use super::output::table;
 use crate::config::units::{show_duration, show_size};
 use backup_core::Result;
 use backup_core::id::BackupId;
-use backup_core::repository::catalog::{Authenticity, Catalog, Entry};
+use backup_core::repository::catalog::{Authenticity, CLOCK_TOLERANCE, Catalog, Entry};
 use backup_core::repository::event::LastProof;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -36,6 +36,10 @@ pub(super) async fn run(context: &Context) -> Result<u8> {
             context.output.warning(&format!("{}: {problem}", entry.id));
             status = 1;
         }
+        if let Some(ahead) = dated_ahead(entry, &catalog) {
+            context.output.warning(&format!("{ahead} [dated_ahead]"));
+            status = 1;
+        }
     }
     for gone in missing {
         context.output.warning(&format!(
@@ -64,6 +68,13 @@ fn problem(entry: &Entry) -> Option<String> {
     }
 }
 
+/// What is wrong with its date, if anything is.
+fn dated_ahead(entry: &Entry, catalog: &Catalog) -> Option<String> {
+    let record = entry.usable()?;
+    let future = record.manifest.source.snapshot.duration_since(catalog.now()) > CLOCK_TOLERANCE;
+    record.dated_ahead().or_else(|| future.then(|| format!("{} is dated in the future", entry.id)))
+}
+
 fn describe(entry: &Entry, catalog: &Catalog, proof: Option<&LastProof>) -> Value {
     match &entry.record {
         Ok(record) => {
@@ -74,13 +85,14 @@ fn describe(entry: &Entry, catalog: &Catalog, proof: Option<&LastProof>) -> Valu
                 "label": manifest.label,
                 "kind": manifest.source.kind,
                 "snapshot": manifest.source.snapshot,
-                "age_seconds": catalog.now().duration_since(manifest.source.snapshot).as_secs(),
+                "age_seconds": catalog.now().duration_since(record.taken()).as_secs(),
                 "plain_bytes": manifest.plain_bytes(),
                 "stored_bytes": manifest.stored_bytes(),
                 "left_out": manifest.left_out,
                 "encryption": manifest.encryption.scheme,
                 "last_proof": proof,
                 "problem": problem(entry),
+                "dated_ahead": dated_ahead(entry, catalog).is_some(),
             })
         }
         Err(_) => json!({ "id": entry.id, "series": entry.series, "problem": problem(entry) }),
@@ -108,9 +120,12 @@ fn text(entries: &[&Entry], catalog: &Catalog, proofs: &BTreeMap<BackupId, LastP
                 if !record.authenticity.is_acceptable() {
                     notes.push("NOT TRUSTED".into());
                 }
+                if dated_ahead(entry, catalog).is_some() {
+                    notes.push("DATED AHEAD".into());
+                }
                 row.extend([
                     manifest.label.to_string(),
-                    show_duration(catalog.now().duration_since(manifest.source.snapshot)),
+                    show_duration(catalog.now().duration_since(record.taken())),
                     show_size(manifest.plain_bytes()),
                     show_size(manifest.stored_bytes()),
                     proven(proofs.get(&entry.id), catalog.now()),

@@ -63,8 +63,11 @@ fn text(record: &ManifestRecord, authenticity: &str, left_out: Option<&[LeftOut]
     row("id", manifest.id.to_string());
     row("series", manifest.series.to_string());
     row("label", manifest.label.to_string());
-    let age = Timestamp::now().duration_since(manifest.source.snapshot);
+    let age = Timestamp::now().duration_since(record.taken());
     row("snapshot", format!("{} ({} ago)", manifest.source.snapshot, show_duration(age)));
+    if let Some(ahead) = record.dated_ahead() {
+        row("WRONG DATE", ahead);
+    }
     row("took", show_duration(manifest.finished.duration_since(manifest.started)));
     row("source", manifest.source.kind.clone());
     for (name, value) in manifest.source.versions.iter().chain(&manifest.source.facts) {

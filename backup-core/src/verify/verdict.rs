@@ -27,7 +27,7 @@ pub struct Finding {
     /// How much it matters.
     pub severity: Severity,
     /// A stable name: an error code, or one of `no_backups`, `no_usable_backup`, `backup_missing`, `manifest_replaced`, `backup_too_old`,
-    /// `backup_too_small`, `backup_shrank`, `newer_unusable`, `clock_skew`, `future_dated`, `unexpected_object`, `left_out`,
+    /// `backup_too_small`, `backup_shrank`, `newer_unusable`, `clock_skew`, `future_dated`, `dated_ahead`, `unexpected_object`, `left_out`,
     /// `structure_not_checked`, `restore_failed`, `difference`, `untested`, `assertion_failed`, `assertion_unverified`, `proof`,
     /// `proof_not_recorded`.
     pub code: &'static str,
