@@ -38,6 +38,25 @@ async fn a_rich_database_comes_back_equal_with_its_properties() {
     assert_eq!(properties(&cluster, "rich"), properties(&cluster, "Copy \"of\" rich"));
 }
 
+/// The privileges of the schema take a while, and those of its tables, granted by others, need them.
+#[tokio::test]
+async fn privileges_that_others_granted_come_back_after_those_of_their_schema() {
+    let cluster = Cluster::start();
+    cluster.psql(
+        "postgres",
+        "CREATE DATABASE granted; CREATE ROLE giver; CREATE ROLE taker; \\c granted
+         CREATE SCHEMA s; CREATE TABLE s.a (i int); CREATE TABLE s.b (i int); CREATE MATERIALIZED VIEW s.m AS SELECT * FROM s.a;
+         DO $$ BEGIN FOR i IN 1..300 LOOP EXECUTE format('CREATE ROLE r%s; GRANT USAGE ON SCHEMA s TO r%s', i, i); END LOOP; END $$;
+         GRANT USAGE ON SCHEMA s TO giver; GRANT SELECT ON s.a, s.b TO giver WITH GRANT OPTION;
+         SET SESSION AUTHORIZATION giver; GRANT SELECT ON s.a, s.b TO taker",
+    );
+    let backup = backup(&cluster, "granted");
+    let report = restore_to(&cluster, "again").restore(&backup, Arc::new(Silent)).await.unwrap();
+    assert_eq!(report.warnings, Vec::<String>::new());
+    let privileges = "SELECT relacl FROM pg_class WHERE relname IN ('a', 'b', 'm') ORDER BY relname";
+    assert_eq!(cluster.psql("again", privileges), cluster.psql("granted", privileges));
+}
+
 #[tokio::test]
 async fn missing_roles_and_extensions_are_obstacles_before_anything_starts() {
     let source = Cluster::options().setting("wal_level", "logical").start();

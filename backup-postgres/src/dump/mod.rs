@@ -226,19 +226,25 @@ impl PgDump {
         let tools = Tools::find(prepared.facts.version, self.tools.as_deref(), &self.env).await?;
         tools.warning.iter().cloned().for_each(warn);
 
-        let mut globals = None;
-        if self.globals {
+        // pg_dumpall works beside what follows: neither waits for the other.
+        let globals = async {
+            if !self.globals {
+                return Ok(None);
+            }
             step("read roles and tablespaces");
             let script = crate::globals::globals(&tools, &prepared.connection, self.role_passwords, &*monitor).await?;
-            globals = Some(Script::new("globals", script));
-        }
-
-        step("take the snapshot");
-        let held = self.hold(&prepared).await?;
-        // What was found before the snapshot may have changed since: what counts is what is in it.
-        let preflight = preflight(&prepared.session, &self.preflight).await?;
-        let facts = ServerFacts::read(&prepared.session).await?;
-        let extras = Extras::read(&prepared.session).await?;
+            Ok(Some(Script::new("globals", script)))
+        };
+        let snapshot = async {
+            step("take the snapshot");
+            let held = self.hold(&prepared).await?;
+            // What was found before the snapshot may have changed since: what counts is what is in it.
+            let preflight = preflight(&prepared.session, &self.preflight).await?;
+            let facts = ServerFacts::read(&prepared.session).await?;
+            let extras = Extras::read(&prepared.session).await?;
+            Ok((held, preflight, facts, extras))
+        };
+        let (globals, (held, preflight, facts, extras)) = futures::try_join!(globals, snapshot)?;
         for index in &facts.invalid_indexes {
             let index = printable(index);
             warn(format!("index {index} is invalid and will not be in the backup: REINDEX or drop it"));

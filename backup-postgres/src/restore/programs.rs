@@ -1,12 +1,12 @@
 //! Running pg_restore, and what it has to say.
 
+use super::toc::Alone;
 use crate::connection::Connection;
 use crate::error::codes::RESTORE_FAILED;
 use backup_core::command::{CommandStream, CommandWriter, Ended};
 use backup_core::error::io_error;
 use backup_core::text::printable;
 use backup_core::{Error, Result};
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -74,24 +74,31 @@ impl PgRestoreProgram {
         Ok(judge(name, &stream.finish().await?))
     }
 
-    /// Restores what comes after the data: first the entries that must not run beside others, then the rest, this many at a time.
+    /// Restores what comes after the data, this many entries at a time but for those that must be [`Alone`].
     pub(super) async fn read_post_data(
         &self,
         name: &str,
         ids: Vec<i32>,
-        alone: &HashSet<i32>,
+        alone: &Alone,
         jobs: usize,
         archive: &Path,
     ) -> Result<Vec<String>> {
-        let (first, rest): (Vec<i32>, Vec<i32>) = match jobs {
-            0 | 1 => (Vec::new(), ids),
-            _ => ids.into_iter().partition(|id| alone.contains(id)),
-        };
-        let list = format!("{name}-alone");
-        let mut errors = self.read_file(&list, &first, 1, archive).await?;
-        errors.iter_mut().for_each(|error| *error = error.replacen(&list, name, 1));
-        if errors.is_empty() || !self.exit_on_error {
-            errors.extend(self.read_file(name, &rest, jobs, archive).await?);
+        if jobs <= 1 {
+            return self.read_file(name, &ids, 1, archive).await;
+        }
+        let (first, ids): (Vec<i32>, Vec<i32>) = ids.into_iter().partition(|id| alone.first.contains(id));
+        let (privileges, ids): (Vec<i32>, Vec<i32>) = ids.into_iter().partition(|id| alone.privileges.contains(id));
+        let late = |id: &i32| !privileges.is_empty() && alone.after_privileges.contains(id);
+        let (last, ids): (Vec<i32>, Vec<i32>) = ids.into_iter().partition(late);
+        let mut errors = Vec::new();
+        for (turn, ids, jobs) in
+            [("-first", first, 1), ("", ids, jobs), ("-privileges", privileges, 1), ("-last", last, jobs)]
+        {
+            if errors.is_empty() || !self.exit_on_error {
+                let list = format!("{name}{turn}");
+                let failed = self.read_file(&list, &ids, jobs, archive).await?;
+                errors.extend(failed.into_iter().map(|error| error.replacen(&list, name, 1)));
+            }
         }
         Ok(errors)
     }

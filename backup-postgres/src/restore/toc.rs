@@ -45,9 +45,8 @@ pub(super) struct Toc {
     /// Whether any entry of [`data`](Toc::data) has a block.
     pub(super) has_blocks: bool,
     pub(super) post_data: Vec<i32>,
-    /// Those of them that change their table besides: `CREATE INDEX …; ALTER TABLE … CLUSTER ON` or `REPLICA IDENTITY USING INDEX`. Each is one
-    /// transaction, and pg_restore takes no care that two of one table run apart, so that parallel workers run into a deadlock.
-    pub(super) alone: HashSet<i32>,
+    /// What must not run beside other things.
+    pub(super) alone: Alone,
     /// Privileges are restored last, as pg_restore does (`RESTORE_PASS_ACL`): an owner who has none left could not load data.
     pub(super) privileges: Vec<i32>,
     /// Statements of entries of privileges that name missing roles, those that name none.
@@ -89,15 +88,31 @@ pub(super) struct Recreation {
 }
 
 /// Settings of a database that would break a restore into it, or change what comes back: without `array_nulls`, the NULLs in arrays are
-/// loaded as strings; with `quote_all_identifiers`, the options of text search dictionaries are kept in other words.
-const DISTURBING: [&str; 6] = [
+/// loaded as strings; with `quote_all_identifiers`, the options of text search dictionaries are kept in other words; serializable transactions
+/// that run side by side may be refused, and deferrable ones wait for others.
+const DISTURBING: [&str; 8] = [
     "array_nulls",
+    "default_transaction_deferrable",
+    "default_transaction_isolation",
     "quote_all_identifiers",
     "role",
     "session_authorization",
     "default_transaction_read_only",
     "transaction_read_only",
 ];
+
+/// What parallel workers of pg_restore must not do beside other things.
+#[derive(Debug, Default)]
+pub(super) struct Alone {
+    /// Entries that change their table besides: `CREATE INDEX …; ALTER TABLE … CLUSTER ON` or `REPLICA IDENTITY USING INDEX`. Each is one
+    /// transaction, and pg_restore takes no care that two of one table run apart, so that parallel workers run into a deadlock.
+    pub(super) first: HashSet<i32>,
+    /// Privileges. What somebody granted who owns nothing there is granted in that role's name, for which it needs USAGE of the schema: an
+    /// entry of its own, which pg_restore lets another worker restore at the same time.
+    pub(super) privileges: HashSet<i32>,
+    /// What pg_restore does after the privileges (`RESTORE_PASS_POST_ACL`).
+    pub(super) after_privileges: HashSet<i32>,
+}
 
 impl Toc {
     pub(super) fn new(choices: Choices) -> Self {
@@ -254,6 +269,7 @@ impl Visitor for Toc {
             return Ok(());
         }
         if matches!(desc.as_str(), "ACL" | "DEFAULT ACL") {
+            self.alone.privileges.insert(entry.id);
             self.of_privileges(&entry);
             return Ok(());
         }
@@ -286,7 +302,11 @@ impl Visitor for Toc {
             Section::PostData => {
                 let definition = entry.definition.as_ref().and_then(Text::bytes).unwrap_or_default();
                 if desc == "INDEX" && memchr::memmem::find(definition, b"\nALTER TABLE ").is_some() {
-                    self.alone.insert(entry.id);
+                    self.alone.first.insert(entry.id);
+                }
+                let kinds = ["EVENT TRIGGER", "MATERIALIZED VIEW DATA"];
+                if kinds.contains(&desc.as_str()) || of_kind(&entry, "EVENT TRIGGER") {
+                    self.alone.after_privileges.insert(entry.id);
                 }
                 self.post_data.push(entry.id);
             }
