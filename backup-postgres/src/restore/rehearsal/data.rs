@@ -100,8 +100,7 @@ impl Rehearsal {
         if let (true, Some(role)) = (self.own, &self.loader) {
             load::allow_emptying(&session, role).await;
         }
-        // What was read on from the table of contents is not needed.
-        self.archive.rest = Default::default();
+        self.archive.close();
         let lc_monetary = self.lc_monetary.clone();
         let load = Load::new(backup, monitor, &loader.connection, lc_monetary.as_deref(), self.jobs);
         let head = self.archive.path();

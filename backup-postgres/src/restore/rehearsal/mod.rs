@@ -22,7 +22,7 @@ use super::statement::quote_name;
 use super::toc::{Choices, Database, Recreation, Toc};
 use super::{ArchiveHead, part_bytes, version};
 use crate::connection::{Connection, Session};
-use crate::inventory::Recorded;
+use crate::inventory::{Inventory, Recorded};
 use crate::tools::{Tools, Version};
 use backup_core::Result;
 use backup_core::target::Restorable;
@@ -75,13 +75,13 @@ pub(crate) struct Rehearsal {
 
 impl Rehearsal {
     /// Reads the table of contents and looks at the server. Changes nothing.
-    pub(crate) async fn prepare(backup: &dyn Restorable, stage: &Stage<'_>) -> Result<Self> {
+    pub(crate) async fn prepare(backup: &dyn Restorable, noted: Option<&Inventory>, stage: &Stage<'_>) -> Result<Self> {
         let own = stage.own;
         let mut session = stage.connection.connect_without_limits().await?;
         let choices = Choices { is_superuser: true, may_alter_roles: true, ..Choices::default() };
         let mut toc = Toc::new(choices);
         toc.witness = Some(Box::default());
-        let mut archive = ArchiveHead::read(backup, toc).await?;
+        let mut archive = read_head(backup, noted, toc).await?;
         let toc = archive.parser.visitor_mut();
         let database = server::decode(&session, &toc.database, toc.encoding.as_deref()).await?;
         let name = stage.name.clone().or_else(|| database.name.clone()).unwrap_or_else(|| "restored".into());
@@ -137,7 +137,7 @@ impl Rehearsal {
             };
             let mut toc = Toc::new(choices);
             toc.witness = Some(Box::default());
-            archive = ArchiveHead::read(backup, toc).await?;
+            archive = read_head(backup, noted, toc).await?;
             if database.create.is_some() {
                 recreation = archive.parser.visitor_mut().recreation(&name, &database)?;
             }
@@ -263,6 +263,15 @@ impl Drop for Rehearsal {
         {
             created.stays();
         }
+    }
+}
+
+/// The table of contents; where the first block is noted, no more than what is before it.
+async fn read_head(backup: &dyn Restorable, noted: Option<&Inventory>, toc: Toc) -> Result<ArchiveHead> {
+    let blocks = noted.iter().flat_map(|noted| &noted.tables).map(|table| table.block.from);
+    match blocks.min().filter(|end| *end <= part_bytes(backup)) {
+        Some(end) => ArchiveHead::read_up_to(backup, end, toc).await,
+        None => ArchiveHead::read(backup, toc).await,
     }
 }
 
