@@ -466,7 +466,7 @@ fn is_absent(error: &std::io::Error) -> bool {
 }
 
 fn absent(key: &ObjectKey, path: &Path) -> Error {
-    Error::new(&codes::OBJECT_NOT_FOUND, format!("{key} is not there: {} is no file", path.display()))
+    Error::new(&codes::OBJECT_NOT_FOUND, format!("there is no file {}", path.display()))
 }
 
 fn exists(key: &ObjectKey, path: &Path) -> Error {
