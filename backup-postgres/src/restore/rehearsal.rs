@@ -29,6 +29,10 @@ use std::time::Duration;
 const OF_SUPERUSERS: [&str; 3] = ["EVENT TRIGGER", "FOREIGN DATA WRAPPER", "PUBLICATION"];
 /// Kinds that a server can be unable to make through no fault of the backup.
 const SERVER_MAY_LACK: [&str; 3] = ["EXTENSION", "COLLATION", "SECURITY LABEL"];
+/// Settings that name libraries which every session loads, or does not begin (`load_libraries` in src/backend/utils/init/miscinit.c).
+const PRELOADS: [&str; 2] = ["session_preload_libraries", "local_preload_libraries"];
+/// What is said to be lacking where one of these libraries is.
+const LIBRARIES: &str = "setting:session_preload_libraries";
 /// Databases are made anew this often at most, with more left out each time.
 const ATTEMPTS: usize = 5;
 
@@ -186,6 +190,7 @@ impl Rehearsal {
             session = stage.connection.with_database("template1").connect_without_limits().await?;
         }
         let server = Server::ask(&session, &name).await?;
+        server.require_creation()?;
         // An archive that was made of a part of a database has no word about the database.
         let mut recreation = match &database.create {
             Some(_) => toc.recreation(&name, &database)?,
@@ -531,7 +536,43 @@ impl Rehearsal {
         };
         created.prepare(&self.recreation, &self.backup).await?;
         self.created = Some(created);
+        self.leave_out_libraries().await
+    }
+
+    /// No session begins in a database whose settings name a library that is not there: then these settings are left out.
+    async fn leave_out_libraries(&mut self) -> Result<()> {
+        let loads = |text: &String| {
+            let parsed = statement::statements(text).unwrap_or_default();
+            parsed.iter().any(|statement| {
+                let mut pairs = statement.tokens.windows(2);
+                pairs.any(|pair| pair[0].is("set") && pair[1].name().is_some_and(|name| PRELOADS.contains(&name)))
+            })
+        };
+        if !self.own || !self.recreation.before.iter().any(loads) {
+            return Ok(());
+        }
+        let Err(error) = self.program.connection.connect_without_limits().await else { return Ok(()) };
+        let said = error.chain();
+        if !said.contains("could not access file") && !said.contains("could not load library") {
+            return Err(error);
+        }
+        self.recreation.before.retain(|text| !loads(text));
+        self.recreation.after.retain(|text| !loads(text));
+        let session = self.connection.connect_without_limits().await?;
+        for name in PRELOADS {
+            run(&session, "reset a setting", &format!("ALTER DATABASE {} RESET {name}", quote_name(&self.name)))
+                .await?;
+        }
+        self.lacking.push(Gap {
+            cause: LIBRARIES.into(),
+            reason: format!("the scratch server lacks a library that every session of the database loads, so the database's settings are not compared: {said}"),
+        });
         Ok(())
+    }
+
+    /// Whether settings of the database were left out, for a library that is not there.
+    pub(crate) fn lacks_libraries(&self) -> bool {
+        self.lacking.iter().any(|gap| gap.cause == LIBRARIES)
     }
 
     /// Whether the database has another locale than it should: text sorts differently, and constraints may not hold.
