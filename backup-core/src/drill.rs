@@ -13,6 +13,7 @@ use crate::prover::Prover;
 use crate::repository::Repository;
 use crate::repository::catalog::{Catalog, Entry, Filter, ManifestRecord, Selector};
 use crate::repository::event::LastProof;
+use crate::text::printable;
 use crate::verify::{BackupVerdict, ProofRecorder, Status, VerifyRequest};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -98,7 +99,7 @@ impl fmt::Display for DrillReport {
                 writeln!(f, "  {:<28} {:>9.1} s", phase.name, phase.seconds)?;
             }
             for result in &proof.assertions {
-                writeln!(f, "  {:<28} {:<10} {}", result.name, result.outcome, result.detail)?;
+                writeln!(f, "  {:<28} {:<10} {}", result.name, result.outcome, printable(&result.detail))?;
             }
             for kept in &proof.isolation {
                 writeln!(f, "  isolation: {kept}")?;

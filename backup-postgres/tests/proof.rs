@@ -8,7 +8,7 @@ use backup_core::monitor::{Event, Monitor, Silent};
 use backup_core::proof::Proof;
 use backup_core::prover::Prover;
 use backup_core::testing::target::MemoryBackup;
-use backup_postgres::error::codes::SCRATCH_LOST;
+use backup_postgres::error::codes::{SCRATCH_FAILED, SCRATCH_LOST};
 use backup_postgres::testing::{Cluster, find_version};
 use backup_postgres::{PgDump, PgProver};
 use std::sync::Arc;
@@ -266,6 +266,11 @@ async fn a_server_that_is_named() {
         "{:?}",
         proof.untested
     );
+    // What its login may not do is no fault of the backup.
+    other.psql("postgres", "CREATE ROLE visitor LOGIN");
+    let visitor = resolve(&other.url_as("visitor", "postgres"));
+    let error = prover().scratch(visitor).prove(&backup, Level::Identical, Arc::new(Silent)).await.unwrap_err();
+    assert!(error.is(&SCRATCH_FAILED) && error.hint().contains("CREATEDB"), "{}", error.report());
 }
 
 #[tokio::test]

@@ -145,7 +145,7 @@ fn the_file_is_where_it_is_said_to_be() {
     site.set("BACKPROOF_CONFIG", site.at("one.toml"));
     assert_eq!(settings(&site, &[])["label"].0, "one");
     assert_eq!(settings(&site, &["--config", "two.toml"])["label"].0, "two");
-    assert_eq!(site.run(&["config", "--config", "three.toml", "--json"]).code(), "object_not_found");
+    assert_eq!(site.run(&["config", "--config", "three.toml", "--json"]).code(), "file_not_found");
 }
 
 #[test]

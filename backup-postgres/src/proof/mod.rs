@@ -45,11 +45,11 @@ pub(crate) async fn prove(
     proof.scratch = place.describe();
     proof.isolation = place.isolation();
     proof.versions = place.versions(backup);
-    let mut rehearsal = Rehearsal::prepare(backup, &place.stage(prover)).await?;
     let noted = match &sealed {
         Recorded::Available(inventory) => Some(&**inventory),
         Recorded::Unavailable { .. } => None,
     };
+    let mut rehearsal = Rehearsal::prepare(backup, noted, &place.stage(prover)).await?;
     let restored = restore(backup, noted, &mut rehearsal, &mut watch, &*monitor).await;
     let errors = match restored {
         Ok(errors) => errors,

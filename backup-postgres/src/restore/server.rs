@@ -2,12 +2,12 @@
 
 use super::toc::{Database, Toc};
 use crate::connection::Session;
-use crate::error::codes::{QUERY_FAILED, SCRATCH_FAILED};
+use crate::error::codes::QUERY_FAILED;
 use crate::queries;
 use crate::tools::Version;
+use backup_core::Result;
 use backup_core::error::ResultExt;
 use backup_core::text::printable;
-use backup_core::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The server and the role that restores.
@@ -71,17 +71,6 @@ impl Server {
 
     pub(super) fn has_database(&self) -> bool {
         self.exists
-    }
-
-    /// For scratch servers: nothing can be said of a backup where no database can be made.
-    pub(super) fn require_creation(&self) -> Result<()> {
-        if self.may_create_databases {
-            return Ok(());
-        }
-        let message = format!("role \"{}\" may not create databases on the scratch server", self.role);
-        let hint =
-            format!("as a superuser, run ALTER ROLE {} CREATEDB there", super::statement::quote_name(&self.role));
-        Err(Error::new(&SCRATCH_FAILED, message).with_hint(hint))
     }
 
     /// Bytes that are free where the server's data is, if it is on this machine and says where.

@@ -186,7 +186,8 @@ impl Scratch {
         }
         name_the_user(&cage, &folder, &mut server).await?;
         let (supervisor, pipe) = supervise(&mut folder, &cage, server, options.low_priority)?;
-        let connection = Connection::on_socket(&folder.inner(), &options.superuser, "postgres")?;
+        let connection = Connection::on_socket(&folder.inner(), &options.superuser, "postgres")?
+            .with_more_options(&settings::session_options(tools.pg_dump.version.major));
         let isolation = cage.isolation();
         let mut scratch = Scratch { supervisor, pipe: Some(pipe), folder, connection, isolation, tools };
         scratch.wait_until_ready().await?;
