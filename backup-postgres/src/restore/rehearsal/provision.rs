@@ -107,7 +107,7 @@ impl Rehearsal {
         };
         created.prepare(&self.recreation, &self.backup).await?;
         self.created = Some(created);
-        Ok(())
+        self.leave_out_libraries().await
     }
 
     /// Whether the database has another locale than it should: text sorts differently, and constraints may not hold.
