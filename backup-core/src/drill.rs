@@ -13,6 +13,7 @@ use crate::prover::Prover;
 use crate::repository::Repository;
 use crate::repository::catalog::{Catalog, Entry, Filter, ManifestRecord, Selector};
 use crate::repository::event::LastProof;
+use crate::text::printable;
 use crate::verify::{BackupVerdict, ProofRecorder, Status, VerifyRequest};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -100,7 +101,7 @@ impl fmt::Display for DrillReport {
                 writeln!(f, "  {:<28} {:>9.1} s", phase.name, phase.seconds)?;
             }
             for result in &proof.assertions {
-                writeln!(f, "  {:<28} {:<10} {}", result.name, result.outcome, result.detail)?;
+                writeln!(f, "  {:<28} {:<10} {}", result.name, result.outcome, printable(&result.detail))?;
             }
             for kept in &proof.isolation {
                 writeln!(f, "  isolation: {kept}")?;
@@ -248,7 +249,8 @@ impl DrillRequest<'_> {
                         first
                     }
                     _ => {
-                        let latest = self.repository.find(&Selector::Latest, &self.filter, false).await?;
+                        let latest =
+                            self.repository.find(&Selector::Latest, &self.filter, self.verify.allow_unsigned).await?;
                         let same =
                             |entry: &&Entry| entry.id == latest.manifest.id && entry.series == latest.manifest.series;
                         catalog.entries().iter().find(same).ok_or_else(nothing)?

@@ -132,16 +132,15 @@ async fn command(context: &Context, command: &Command) -> Result<u8> {
 
 /// Help and version go to stdout with status 0; mistakes to stderr, with --json as an error document to stdout too, with status 2.
 fn usage(error: &clap::Error, json: bool) -> u8 {
-    let printed = error.print();
     if !error.use_stderr() {
         let gone = |error: std::io::Error| error.kind() != std::io::ErrorKind::BrokenPipe;
-        return if printed.is_err_and(gone) { 2 } else { 0 };
-    }
-    if !json {
-        return 2;
+        return if error.print().is_err_and(gone) { 2 } else { 0 };
     }
     let text = error.to_string();
-    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    output::print_error_document(&Error::new(&codes::USAGE, message));
+    let (message, more) = text.split_once('\n').unwrap_or((&text, ""));
+    output::say(&format!("{message} [{}]\n{}", codes::USAGE.name(), more.trim_end()));
+    if json {
+        output::print_error_document(&Error::new(&codes::USAGE, message.trim_start_matches("error: ").to_owned()));
+    }
     2
 }

@@ -5,6 +5,7 @@ use crate::level::{Level, Outcome};
 use crate::names::Series;
 use crate::proof::Proof;
 use crate::repository::catalog::Authenticity;
+use crate::text::printable;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::fmt;
@@ -197,7 +198,8 @@ impl Finding {
             Severity::Warning => "warning",
             Severity::Failure => "FAILURE",
         };
-        writeln!(f, "{indent}{severity}: {} [{}]", self.message, self.code)?;
+        // One line, whatever names are in it: a name with line feeds could forge a verdict.
+        writeln!(f, "{indent}{severity}: {} [{}]", printable(&self.message), self.code)?;
         if !self.hint.is_empty() {
             writeln!(f, "{indent}  hint: {}", self.hint)?;
         }
@@ -211,11 +213,11 @@ impl fmt::Display for BackupVerdict {
         let reached = self.reached.map_or("nothing", Level::as_str);
         writeln!(f, "{}  {}  {:<10}  proven: {reached}", self.id, self.series, self.outcome)?;
         for held in &self.held {
-            writeln!(f, "  {held}")?;
+            writeln!(f, "  {}", printable(held))?;
         }
         if let Some(proof) = &self.proof {
             if !proof.compared.is_empty() {
-                writeln!(f, "  compared: {}", proof.compared)?;
+                writeln!(f, "  compared: {}", printable(&proof.compared))?;
             }
             let seconds: f64 = proof.phases.iter().map(|phase| phase.seconds).sum();
             writeln!(f, "  restored into {}, in {seconds:.1} s", proof.scratch)?;
