@@ -126,7 +126,7 @@ fn without_a_row(bytes: &mut Vec<u8>) {
     bytes.drain(at..at + 5 + SEVEN.len());
 }
 
-fn with_another_row(bytes: &mut Vec<u8>) {
+fn with_another_row(bytes: &mut [u8]) {
     let at = find(bytes, SEVEN) + 2;
     bytes[at] = b'0';
 }
