@@ -247,7 +247,8 @@ impl DrillRequest<'_> {
                         first
                     }
                     _ => {
-                        let latest = self.repository.find(&Selector::Latest, &self.filter, false).await?;
+                        let latest =
+                            self.repository.find(&Selector::Latest, &self.filter, self.verify.allow_unsigned).await?;
                         let same =
                             |entry: &&Entry| entry.id == latest.manifest.id && entry.series == latest.manifest.series;
                         catalog.entries().iter().find(same).ok_or_else(nothing)?

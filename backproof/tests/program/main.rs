@@ -9,6 +9,7 @@ mod configuration;
 mod database;
 mod documents;
 mod facade;
+mod faults;
 mod interruption;
 mod keys;
 mod long_rows;

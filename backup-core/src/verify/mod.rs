@@ -42,7 +42,7 @@ pub struct VerifyRequest<'a> {
     provers: Vec<Arc<dyn Prover>>,
     options: PipelineOptions,
     monitor: Arc<dyn Monitor>,
-    allow_unsigned: bool,
+    pub(crate) allow_unsigned: bool,
     recorder: Option<Arc<dyn ProofRecorder>>,
 }
 

@@ -61,6 +61,11 @@ pub(crate) async fn prove(
         if !error.is(&RESTORE_FAILED) {
             return Err(error);
         }
+        // Whatever its words were: who is not there any more cannot say that the backup is bad.
+        if let Err(gone) = place.answers().await {
+            let message = format!("the scratch server is gone: {}; before that: {}", gone.chain(), errors.join("; "));
+            return Err(Error::new(&SCRATCH_LOST, message));
+        }
     }
     for gap in &rehearsal.lacking {
         proof.untested.push(prover.untested(gap.cause.clone(), gap.reason.clone(), &gap.cause));

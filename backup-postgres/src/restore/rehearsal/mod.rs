@@ -8,6 +8,7 @@
 mod data;
 mod definitions;
 mod gap;
+mod libraries;
 mod provision;
 mod render;
 mod witness;

@@ -1,7 +1,7 @@
 //! The place: roles, tablespaces and the database, before anything is in it.
 
 use super::{Gap, Rehearsal, run};
-use crate::error::codes::RESTORE_FAILED;
+use crate::error::codes::{RESTORE_FAILED, SCRATCH_FAILED};
 use crate::restore::database::Created;
 use crate::restore::statement::{self, quote_name, quote_string};
 use crate::restore::toc::Recreation;
@@ -98,11 +98,16 @@ impl Rehearsal {
                 self.recreation.create = plain.create;
                 created
             }
+            // What a server of somebody else's refuses (the right to make databases, say) tells nothing of the backup.
+            Err(error) if error.is(&RESTORE_FAILED) => {
+                return Err(Error::new(&SCRATCH_FAILED, format!("no database could be made on the scratch server: {}", error.chain()))
+                    .with_hint("give the scratch server's login the right to create databases (ALTER ROLE … CREATEDB), and see the cause"));
+            }
             result => result?,
         };
         created.prepare(&self.recreation, &self.backup).await?;
         self.created = Some(created);
-        Ok(())
+        self.leave_out_libraries().await
     }
 
     /// Whether the database has another locale than it should: text sorts differently, and constraints may not hold.
