@@ -19,14 +19,12 @@ use backup_core::verify::Severity;
 use backup_core::{Error, Result};
 use backup_postgres::assertions::{self, Assertion};
 use backup_postgres::diff::{Diff, ObjectDiff, Other, Status, diff};
+use backup_postgres::inventory::Difference;
 use backup_postgres::swap::SwapSteps;
 use backup_postgres::{Connection, PgDump, PgRestore};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
-
-/// The label of the backups that are made of a live database before it is replaced.
-pub const SAFETY_LABEL: &str = "safety";
 
 /// Restores one backup in place of a live database; give it to [`Swap::run`](backup_postgres::swap::Swap::run), or, with
 /// [`overwrite`](InPlace::overwrite), to [`Overwrite::run`](backup_postgres::swap::Overwrite::run).
@@ -242,7 +240,7 @@ impl SwapSteps for InPlace<'_> {
         let mut request = self
             .repository
             .backup(self.record.manifest.series.clone(), Arc::new(self.dump(live)))
-            .label(Label::new(SAFETY_LABEL)?)
+            .label(Label::safety())
             .seal(self.sealer.clone())
             .options(self.options.clone())
             .monitor(self.monitor.clone())
@@ -309,8 +307,10 @@ impl InPlace<'_> {
     /// a warning only where it was to be expected: another version of the server, a restore without owners, or a kind of definition that even the
     /// same server writes in other words.
     fn differences(&self, found: &Diff) -> Vec<String> {
-        // What a database has besides is nothing that a restore into it touches.
+        // What a database has besides is nothing that a restore into it touches. What came to an object that the backup has is: privileges.
         let besides = |status: Status| self.overwrite && status == Status::Added;
+        let added: Vec<&Difference> =
+            found.objects.iter().filter(|object| besides(object.status)).map(|object| &object.difference).collect();
         let tables = found.tables.iter().filter(|table| !besides(table.status));
         let mut wrong: Vec<String> = tables.map(ToString::to_string).collect();
         let expected = self.no_owner || self.no_tablespaces || found.version_before != found.version_after;
@@ -320,8 +320,15 @@ impl InPlace<'_> {
             let of_it = difference.schema.is_none() && difference.name.as_bytes().starts_with(b"DATABASE ");
             self.overwrite && (difference.kind.starts_with("DATABASE") || of_it)
         };
-        for object in found.objects.iter().filter(|object| !besides(object.status) && !own(object)) {
+        for object in found.objects.iter().filter(|object| !own(object)) {
             match object.status {
+                _ if besides(object.status) => match added_privileges(&object.difference, &added) {
+                    Privileges::OfWhatIsAdded => {}
+                    Privileges::OfOthers => {
+                        self.monitor.event(Event::Warning { message: format!("stays, and is not in the backup: {object}") });
+                    }
+                    Privileges::OfTheBackups => wrong.push(object.to_string()),
+                },
                 Status::Changed if expected || object.difference.may_be_other_words() => {
                     self.monitor.event(Event::Warning { message: format!("restored differently: {object}") });
                 }
@@ -330,4 +337,38 @@ impl InPlace<'_> {
         }
         wrong
     }
+}
+
+/// Whose privileges something is that a database has besides the backup.
+enum Privileges {
+    /// None, or those of what it has besides, too.
+    OfWhatIsAdded,
+    /// Of what no restore makes: the server's own objects, and default privileges of roles that are not ours to change.
+    OfOthers,
+    /// Of what the backup has: they are wrong.
+    OfTheBackups,
+}
+
+fn added_privileges(one: &Difference, added: &[&Difference]) -> Privileges {
+    match (one.kind.as_str(), one.schema.as_ref().and_then(|schema| schema.as_str())) {
+        ("DEFAULT ACL", _) | ("ACL", Some("pg_catalog" | "information_schema")) => return Privileges::OfOthers,
+        ("ACL", _) => {}
+        _ => return Privileges::OfWhatIsAdded,
+    }
+    // `TABLE orders`, `COLUMN orders.id`, `FUNCTION f(integer)`: pg_dump's words for what has privileges, and its name, in quotes where it needs them.
+    const WORDS: [&str; 11] = [
+        "TABLE ", "COLUMN ", "SEQUENCE ", "FUNCTION ", "PROCEDURE ", "AGGREGATE ", "TYPE ", "SCHEMA ", "LANGUAGE ",
+        "FOREIGN DATA WRAPPER ", "FOREIGN SERVER ",
+    ];
+    let tag = one.name.lossy();
+    let subject = WORDS.iter().find_map(|word| tag.strip_prefix(word));
+    let of_added = added.iter().filter(|other| other.schema == one.schema).any(|other| {
+        let about = ["ACL", "COMMENT", "SECURITY LABEL"].contains(&other.kind.as_str());
+        let names = [other.name.quoted(), other.name.lossy()];
+        !about && names.iter().any(|name| match (subject, tag.strip_prefix("COLUMN ")) {
+            (_, Some(column)) => column.strip_prefix(&**name).is_some_and(|rest| rest.starts_with('.')),
+            (subject, None) => subject == Some(&**name),
+        })
+    });
+    if of_added { Privileges::OfWhatIsAdded } else { Privileges::OfTheBackups }
 }

@@ -6,7 +6,7 @@ use crate::config::units::{show_duration, show_size};
 use backup_core::backup::BackupReport;
 use backup_core::error::codes;
 use backup_core::general::{CommandSource, FileSource};
-use backup_core::names::Series;
+use backup_core::names::{Label, Series};
 use backup_core::source::Source;
 use backup_core::{Error, Result};
 use backup_postgres::PgDump;
@@ -19,6 +19,10 @@ pub(super) async fn run(context: &Context, args: &BackupArgs) -> Result<u8> {
         Error::new(&codes::SERIES_REQUIRED, "a backup needs the name of its series")
             .with_hint("say --name, e.g. --name app, or configure one [series.NAME]")
     })?;
+    if settings.label.as_ref().is_some_and(Label::is_safety) {
+        return Err(Error::new(&codes::INVALID_ARGUMENT, "the label \"safety\" is that of backups which a restore makes of what it replaces")
+            .with_hint("choose another label: those are never `latest`, and do not count for the age of backups"));
+    }
     let sealer = settings.sealer(args.no_encryption, args.passphrase, context.prompt.clone()).await?;
     let signer = settings.signer(context.prompt.clone()).await?;
     let source = source(context, args)?;

@@ -152,7 +152,7 @@ fn in_place_where_no_database_can_be_renamed() {
     // Something that came later is in the way: nothing is changed.
     shop.cluster.psql("shop", "CREATE VIEW few AS SELECT * FROM orders WHERE id < 10");
     let refused = shop.site.run(&[&restore[..], &["--label", "manual", "--yes", "--json"]].concat());
-    assert_eq!(refused.code(), "restore_failed", "{refused}");
+    assert_eq!(refused.code(), "restore_refused", "{refused}");
     assert_eq!(shop.rows("shop"), "500");
     shop.cluster.psql("shop", "INSERT INTO orders VALUES (100000, 'writes are allowed again')");
 }

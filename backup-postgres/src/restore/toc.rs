@@ -2,7 +2,7 @@
 
 use super::rehearsal::Witness;
 use super::statement::{self, Statement, quote_name};
-use crate::archive::{Block, Entry, Header, Section, Text, Visitor};
+use crate::archive::{Block, Entry, Gaps, Header, Section, Text, Visitor};
 use backup_core::error::codes::PART_INVALID;
 use backup_core::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -61,6 +61,14 @@ pub(super) struct Toc {
     /// The encoding of all texts.
     pub(super) encoding: Option<String>,
     pub(super) database: Database,
+    /// Where entries can be put in.
+    pub(super) gaps: Option<Gaps>,
+    /// Indexes and constraints by schema and tag, as a restore over what is there wants to know them.
+    pub(super) indexes: BTreeMap<(String, String), i32>,
+    /// Tables, views and the like, by schema and name.
+    pub(super) relations: Vec<(String, String)>,
+    /// Schemas that a restore over what is there drops: all but `public`.
+    pub(super) schemas: Vec<String>,
     /// Sees everything, too: for a restore that is compared with what was backed up.
     pub(super) witness: Option<Box<Witness>>,
 }
@@ -241,6 +249,11 @@ impl Visitor for Toc {
         if let Some(witness) = &mut self.witness {
             witness.entry(entry.clone())?;
         }
+        if let Some(header) = &self.header {
+            let first = Gaps { version: header.version, count: 0, first: entry.position, last_id: 0 };
+            let gaps = self.gaps.get_or_insert(first);
+            (gaps.count, gaps.last_id) = (gaps.count.saturating_add(1), gaps.last_id.max(entry.id));
+        }
         let desc = entry.desc.lossy().into_owned();
         if desc == "ENCODING" {
             // `SET client_encoding = 'UTF8';`
@@ -292,6 +305,17 @@ impl Visitor for Toc {
                 self.left_out.push(format!("{what} {} (it names a role that is missing)", entry.tag.lossy()));
                 return Ok(());
             }
+        }
+        if let (Some(schema), Some(name)) = (entry.namespace.as_ref().and_then(Text::as_str), entry.tag.as_str()) {
+            let name = || (schema.to_owned(), name.to_owned());
+            match desc.as_str() {
+                "INDEX" | "CONSTRAINT" => drop(self.indexes.insert(name(), entry.id)),
+                "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "FOREIGN TABLE" | "SEQUENCE" => self.relations.push(name()),
+                _ => {}
+            }
+        }
+        if desc == "SCHEMA" && !entry.tag.is("public") {
+            self.schemas.extend(entry.tag.as_str().map(str::to_owned));
         }
         match section {
             Section::PreData | Section::None => self.pre_data.push(entry.id),
