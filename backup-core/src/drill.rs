@@ -44,6 +44,7 @@ pub struct Objectives {
 
 /// An objective, and what was measured.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ObjectiveResult {
     /// `rto` or `rpo`.
     pub name: &'static str,
@@ -57,6 +58,7 @@ pub struct ObjectiveResult {
 
 /// What a drill did and found. One JSON document.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct DrillReport {
     /// The version of this document's fields.

@@ -34,6 +34,7 @@ impl ObjectInfo {
 
 /// What a store can do. Found out by probing at `init`, recorded in the repository's marker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Capabilities {
     /// A second [`Sink::create`] of the same key fails, even when both run at once.

@@ -1,6 +1,6 @@
 //! What the program prints: results to stdout, everything else to stderr.
 
-use super::args::Common;
+use super::common::Common;
 use backup_core::error::codes;
 use backup_core::{Error, Result};
 use backup_storage::Environment;

@@ -2,6 +2,7 @@
 //!
 //! Needs PostgreSQL's server and contrib, `age`, `gpg`, `zstd`, `ssh-keygen`, `pgbouncer`, `setsid` and `bash`; each test says what it misses.
 
+mod alerts;
 mod bad_input;
 mod comparing;
 mod configuration;
@@ -22,5 +23,6 @@ mod signatures;
 mod site;
 mod stock_tools;
 mod swapping;
+mod verbs;
 mod versions;
 mod write_only;

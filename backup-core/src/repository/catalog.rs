@@ -12,6 +12,7 @@ use crate::signature::{DocumentKind, TrustedSignature};
 use crate::sink::SinkExt;
 use futures::{StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Manifests that are read at once.
@@ -141,7 +142,8 @@ impl Entry {
 }
 
 /// A backup that a later manifest names as the one before it, and that is not there any more.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "MissingBackup"))]
 pub struct Missing {
     /// Its series.
     pub series: Series,
@@ -152,7 +154,8 @@ pub struct Missing {
 }
 
 /// A backup whose manifest is not the one that the manifest after it was written behind.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ReplacedBackup"))]
 pub struct Replaced {
     /// Its series.
     pub series: Series,
