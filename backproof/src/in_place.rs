@@ -19,10 +19,12 @@ use backup_core::verify::Severity;
 use backup_core::{Error, Result};
 use backup_postgres::assertions::{self, Assertion};
 use backup_postgres::diff::{Diff, ObjectDiff, Other, Status, diff};
+use backup_postgres::error::codes::RESTORE_REFUSED;
 use backup_postgres::inventory::Difference;
 use backup_postgres::swap::SwapSteps;
 use backup_postgres::{Connection, PgDump, PgRestore};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
 
@@ -44,10 +46,11 @@ pub struct InPlace<'a> {
     no_owner: bool,
     no_tablespaces: bool,
     skip_unreadable: bool,
-    overwrite: bool,
+    overwrite: Option<Connection>,
     monitor: Arc<dyn Monitor>,
     cancel: CancellationToken,
     results: Mutex<Vec<AssertionResult>>,
+    warned: AtomicBool,
 }
 
 impl<'a> InPlace<'a> {
@@ -73,10 +76,11 @@ impl<'a> InPlace<'a> {
             no_owner: false,
             no_tablespaces: false,
             skip_unreadable: false,
-            overwrite: false,
+            overwrite: None,
             monitor: Arc::new(Silent),
             cancel: CancellationToken::new(),
             results: Mutex::new(Vec::new()),
+            warned: AtomicBool::new(false),
         }
     }
 
@@ -141,8 +145,8 @@ impl<'a> InPlace<'a> {
     }
 
     /// Restores into the live database itself, for [`Overwrite::run`](backup_postgres::swap::Overwrite::run): what the backup does not have stays.
-    pub fn overwrite(mut self, overwrite: bool) -> Self {
-        self.overwrite = overwrite;
+    pub fn overwrite(mut self, live: Option<Connection>) -> Self {
+        self.overwrite = live;
         self
     }
 
@@ -161,6 +165,23 @@ impl<'a> InPlace<'a> {
     /// What came of the assertions.
     pub fn assertion_results(&self) -> Vec<AssertionResult> {
         self.results.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the restore had something to warn of; the monitor was told.
+    pub fn warned(&self) -> bool {
+        self.warned.load(Ordering::Relaxed)
+    }
+
+    /// Into the live database, or one beside it.
+    fn target(&self, connection: &Connection) -> PgRestore {
+        let target = PgRestore::new(connection.clone())
+            .no_owner(self.no_owner)
+            .no_tablespaces(self.no_tablespaces)
+            .cancel_with(self.cancel.clone());
+        match &self.tools {
+            Some(folder) => target.tools(folder),
+            None => target,
+        }
     }
 
     /// Work that ends with an error as soon as it is cancelled, so that what it was for can be put in order.
@@ -228,7 +249,17 @@ impl SwapSteps for InPlace<'_> {
             }
         };
         if sound {
-            return Ok(());
+            // What stands in the way is told before writes are stopped.
+            let Some(live) = &self.overwrite else { return Ok(()) };
+            let backup = self.request().open().await?;
+            let plan = self.unless_cancelled(self.target(live).plan_overwrite(&backup)).await?;
+            if plan.obstacles.is_empty() {
+                return Ok(());
+            }
+            let message = plan.obstacles.join("; ");
+            return Err(
+                Error::new(&RESTORE_REFUSED, message).with_hint("nothing was changed; remove each obstacle as it says")
+            );
         }
         let why: Vec<&str> = backup.findings.iter().map(|finding| finding.message.as_str()).collect();
         let message = format!("backup {id} does not pass level {}: {}", self.level, why.join("; "));
@@ -252,19 +283,14 @@ impl SwapSteps for InPlace<'_> {
     }
 
     async fn restore(&self, beside: &Connection) -> Result<String> {
-        let mut target = PgRestore::new(beside.clone())
-            .no_owner(self.no_owner)
-            .no_tablespaces(self.no_tablespaces)
-            .cancel_with(self.cancel.clone());
-        if let Some(folder) = &self.tools {
-            target = target.tools(folder);
-        }
-        if self.overwrite {
+        let target = self.target(beside);
+        let report = if self.overwrite.is_some() {
             self.step("restore");
-            target.overwrite(&self.request().open().await?, &*self.monitor).await?;
+            target.overwrite(&self.request().open().await?, &*self.monitor).await?
         } else {
-            self.request().restore(&target).await?;
-        }
+            self.request().restore(&target).await?
+        };
+        self.warned.fetch_or(!report.warnings.is_empty(), Ordering::Relaxed);
         Ok(self.record.manifest.id.to_string())
     }
 
@@ -308,7 +334,7 @@ impl InPlace<'_> {
     /// same server writes in other words.
     fn differences(&self, found: &Diff) -> Vec<String> {
         // What a database has besides is nothing that a restore into it touches. What came to an object that the backup has is: privileges.
-        let besides = |status: Status| self.overwrite && status == Status::Added;
+        let besides = |status: Status| self.overwrite.is_some() && status == Status::Added;
         let added: Vec<&Difference> =
             found.objects.iter().filter(|object| besides(object.status)).map(|object| &object.difference).collect();
         let tables = found.tables.iter().filter(|table| !besides(table.status));
@@ -318,14 +344,15 @@ impl InPlace<'_> {
         let own = |object: &ObjectDiff| {
             let difference = &object.difference;
             let of_it = difference.schema.is_none() && difference.name.as_bytes().starts_with(b"DATABASE ");
-            self.overwrite && (difference.kind.starts_with("DATABASE") || of_it)
+            self.overwrite.is_some() && (difference.kind.starts_with("DATABASE") || of_it)
         };
         for object in found.objects.iter().filter(|object| !own(object)) {
             match object.status {
                 _ if besides(object.status) => match added_privileges(&object.difference, &added) {
                     Privileges::OfWhatIsAdded => {}
                     Privileges::OfOthers => {
-                        self.monitor.event(Event::Warning { message: format!("stays, and is not in the backup: {object}") });
+                        self.monitor
+                            .event(Event::Warning { message: format!("stays, and is not in the backup: {object}") });
                     }
                     Privileges::OfTheBackups => wrong.push(object.to_string()),
                 },
@@ -357,18 +384,28 @@ fn added_privileges(one: &Difference, added: &[&Difference]) -> Privileges {
     }
     // `TABLE orders`, `COLUMN orders.id`, `FUNCTION f(integer)`: pg_dump's words for what has privileges, and its name, in quotes where it needs them.
     const WORDS: [&str; 11] = [
-        "TABLE ", "COLUMN ", "SEQUENCE ", "FUNCTION ", "PROCEDURE ", "AGGREGATE ", "TYPE ", "SCHEMA ", "LANGUAGE ",
-        "FOREIGN DATA WRAPPER ", "FOREIGN SERVER ",
+        "TABLE ",
+        "COLUMN ",
+        "SEQUENCE ",
+        "FUNCTION ",
+        "PROCEDURE ",
+        "AGGREGATE ",
+        "TYPE ",
+        "SCHEMA ",
+        "LANGUAGE ",
+        "FOREIGN DATA WRAPPER ",
+        "FOREIGN SERVER ",
     ];
     let tag = one.name.lossy();
     let subject = WORDS.iter().find_map(|word| tag.strip_prefix(word));
     let of_added = added.iter().filter(|other| other.schema == one.schema).any(|other| {
         let about = ["ACL", "COMMENT", "SECURITY LABEL"].contains(&other.kind.as_str());
         let names = [other.name.quoted(), other.name.lossy()];
-        !about && names.iter().any(|name| match (subject, tag.strip_prefix("COLUMN ")) {
-            (_, Some(column)) => column.strip_prefix(&**name).is_some_and(|rest| rest.starts_with('.')),
-            (subject, None) => subject == Some(&**name),
-        })
+        !about
+            && names.iter().any(|name| match (subject, tag.strip_prefix("COLUMN ")) {
+                (_, Some(column)) => column.strip_prefix(&**name).is_some_and(|rest| rest.starts_with('.')),
+                (subject, None) => subject == Some(&**name),
+            })
     });
     if of_added { Privileges::OfWhatIsAdded } else { Privileges::OfTheBackups }
 }

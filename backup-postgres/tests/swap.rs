@@ -9,8 +9,8 @@ use backup_core::target::Target;
 use backup_core::testing::target::MemoryBackup;
 use backup_core::{Error, Result};
 use backup_postgres::error::codes::{
-    DATABASE_NOT_FOUND, NOTHING_TO_ROLL_BACK, OVERWRITTEN_AND_REFUSED, RESTORE_FAILED, RESTORE_REFUSED, ROLLBACK_LOSES_DATA,
-    SWAP_FAILED, SWAP_REFUSED,
+    DATABASE_NOT_FOUND, NOTHING_TO_ROLL_BACK, OVERWRITTEN_AND_REFUSED, RESTORE_FAILED, RESTORE_REFUSED,
+    ROLLBACK_LOSES_DATA, SWAP_FAILED, SWAP_REFUSED,
 };
 use backup_postgres::swap::{Kept, KeptKind, Newer, Overwrite, Rollback, Swap, SwapSteps};
 use backup_postgres::testing::Cluster;
@@ -444,7 +444,7 @@ async fn in_the_same_database_privileges_are_those_of_the_backup() {
          ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT SELECT ON TABLES TO reader");
     let privileges = || {
         sql("SELECT string_agg(x, E'\n' ORDER BY x) FROM (
-                SELECT relname || ' ' || coalesce(relacl::text, '') FROM pg_class WHERE relnamespace::regnamespace::text IN ('public', 's') AND relkind IN ('r', 'S')
+                SELECT relname || ' ' || coalesce(relacl, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::\"char\", relowner))::text FROM pg_class WHERE relnamespace::regnamespace::text IN ('public', 's') AND relkind IN ('r', 'S')
                 UNION ALL SELECT proname || ' ' || coalesce(proacl::text, '') FROM pg_proc WHERE pronamespace = 'public'::regnamespace
                 UNION ALL SELECT typname || ' ' || coalesce(typacl::text, '') FROM pg_type WHERE typname = 'mood'
                 UNION ALL SELECT nspname || ' ' || (SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(nspacl) a) FROM pg_namespace WHERE nspname = 'public'
@@ -477,8 +477,10 @@ async fn in_the_same_database_partitions_come_back() {
          CREATE TABLE lines (id int REFERENCES orders);
          INSERT INTO orders VALUES (1, 'old'), (7, 'older'); INSERT INTO lines VALUES (7)");
     let steps = Steps::new(backup(&cluster, "shop"));
-    let indexes = || sql("SELECT count(*), count(*) FILTER (WHERE relispartition) FROM pg_class WHERE relkind IN ('i', 'I')
-                          AND relnamespace = 'public'::regnamespace");
+    let indexes = || {
+        sql("SELECT count(*), count(*) FILTER (WHERE relispartition) FROM pg_class WHERE relkind IN ('i', 'I')
+                          AND relnamespace = 'public'::regnamespace")
+    };
     let before = indexes();
     sql("DELETE FROM lines; DELETE FROM orders WHERE id = 7");
     let overwrite = || Overwrite::new(connection(&cluster, "shop"));
@@ -495,5 +497,8 @@ async fn in_the_same_database_partitions_come_back() {
     // Neither does it matter what became of the partitions since.
     sql("DROP TABLE \"Z 2\" CASCADE");
     overwrite().run(&steps).await.unwrap();
-    assert_eq!((orders(&cluster, "shop").as_str(), indexes(), sql("SELECT count(*) FROM newer").as_str()), ("old,older", before, "1"));
+    assert_eq!(
+        (orders(&cluster, "shop").as_str(), indexes(), sql("SELECT count(*) FROM newer").as_str()),
+        ("old,older", before, "1")
+    );
 }

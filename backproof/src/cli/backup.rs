@@ -20,8 +20,11 @@ pub(super) async fn run(context: &Context, args: &BackupArgs) -> Result<u8> {
             .with_hint("say --name, e.g. --name app, or configure one [series.NAME]")
     })?;
     if settings.label.as_ref().is_some_and(Label::is_safety) {
-        return Err(Error::new(&codes::INVALID_ARGUMENT, "the label \"safety\" is that of backups which a restore makes of what it replaces")
-            .with_hint("choose another label: those are never `latest`, and do not count for the age of backups"));
+        return Err(Error::new(
+            &codes::INVALID_ARGUMENT,
+            "the label \"safety\" is that of backups which a restore makes of what it replaces",
+        )
+        .with_hint("choose another label: those are never `latest`, and do not count for the age of backups"));
     }
     let sealer = settings.sealer(args.no_encryption, args.passphrase, context.prompt.clone()).await?;
     let signer = settings.signer(context.prompt.clone()).await?;

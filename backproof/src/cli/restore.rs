@@ -73,19 +73,27 @@ async fn to_database(context: &Context, args: &RestoreArgs, request: &ReadReques
         target = target.tools(folder);
     }
     if let Some(jobs) = args.jobs {
-        target = target.jobs(jobs);
+        target = target.jobs(usize::from(jobs));
     }
     if args.dry_run {
-        let plan = request.plan(&target).await?;
+        let plan = request.plan(&target).await.map_err(for_programs)?;
         context.output.result("restore", json!({ "dry_run": true, "plan": plan }), || show_plan(&plan))?;
         return Ok(if !plan.obstacles.is_empty() { 2 } else { u8::from(warned || !plan.warnings.is_empty()) });
     }
-    let report = request.restore(&target).await?;
+    let report = request.restore(&target).await.map_err(for_programs)?;
     let told = context
         .output
         .done("restore", json!({ "dry_run": false, "report": report }), || format!("restored into {}", report.target));
     // The monitor has printed the warnings, the report's among them.
     Ok(told.max(u8::from(warned || !request.warnings().is_empty())))
+}
+
+/// What is no dump of a database goes into files.
+fn for_programs(error: Error) -> Error {
+    if !error.is(&codes::PART_NOT_FOUND) {
+        return error;
+    }
+    error.with_hint("it is no backup of a PostgreSQL database: write its parts to files with --to-directory DIR")
 }
 
 async fn to_folder(context: &Context, args: &RestoreArgs, request: &ReadRequest<'_>, folder: &Path) -> Result<u8> {

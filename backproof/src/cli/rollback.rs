@@ -15,8 +15,8 @@ pub(super) async fn run(context: &Context, args: &RollbackArgs) -> Result<u8> {
     }
     let mut warned = !connection.warnings().is_empty();
     let sure = args.yes || context.settings.force();
-    if let Some(table) = &args.table {
-        return super::tables::rollback(context, args, &connection, table).await;
+    if !args.tables.is_empty() {
+        return super::tables::rollback(context, args, &connection).await;
     }
     if args.drop_old {
         return drop_old(context, &connection, args.dry_run, sure, warned).await;

@@ -5,14 +5,17 @@ use super::args::RestoreArgs;
 use super::prompt;
 use crate::config::ProofOptions;
 use crate::in_place::InPlace;
+use backup_core::cipher::KeyOpener;
+use backup_core::error::codes::UNSIGNED;
 use backup_core::level::Level;
 use backup_core::repository::Repository;
 use backup_core::repository::catalog::ManifestRecord;
 use backup_core::repository::catalog::{Filter, Selector};
+use backup_core::restore::ReadRequest;
 use backup_core::target::RestorePlan;
 use backup_core::{Error, Result};
 use backup_postgres::swap::{Kept, Overwrite, Swap, SwapPlan, left_behind};
-use backup_postgres::{Connection, Env};
+use backup_postgres::{Connection, Env, PgRestore};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -39,6 +42,15 @@ pub(super) async fn run(
         context.output.warning(doubt);
     }
     warned |= !doubts.is_empty();
+    // Refusals come before anything is done: without these, there is no safety backup that is a way back.
+    if repository.trust().is_some() && settings.signing_key.is_none() && !args.allow_unsigned {
+        return Err(Error::new(
+            &UNSIGNED,
+            "signers are trusted, and there is no key to sign the safety backup with: nobody could restore it",
+        )
+        .with_hint("give --signing-key, or set repository.signing_key"));
+    }
+    drop(settings.sealer(args.no_encryption, false, context.prompt.clone()).await?);
     if args.in_place {
         return overwrite(context, args, repository, record, &connection, level, warned).await;
     }
@@ -46,6 +58,15 @@ pub(super) async fn run(
     let plan = swap.plan().await?;
     let id = record.manifest.id.clone();
     if args.dry_run {
+        let mut plan = plan;
+        let target = PgRestore::new(connection.with_database(plan.beside()))
+            .no_owner(args.no_owner)
+            .no_tablespaces(args.no_tablespaces);
+        let opener = settings.opener(args.passphrase, context.prompt.clone()).await?;
+        let restore = request(context, args, repository, &record, opener).plan(&with_tools(context, target)).await?;
+        plan.steps.splice(0..0, before(level).into_iter().chain(restore.steps));
+        plan.obstacles.extend(restore.obstacles);
+        plan.warnings.extend(restore.warnings);
         let body = json!({ "dry_run": true, "plan": {
             "backup": id, "target": connection.to_string(), "steps": plan.steps, "warnings": plan.warnings,
             "obstacles": plan.obstacles, "kept": plan.kept(), "connections": plan.connections,
@@ -60,14 +81,15 @@ pub(super) async fn run(
         record.manifest.source.snapshot, plan.connections
     );
     prompt::confirm(&what, connection.database(), sure)?;
-    let steps = steps(context, args, repository, record, level).await?;
+    let steps = steps(context, args, repository, record, level, None).await?;
     let done = swap.run(&steps).await?;
     for warning in &done.warnings {
         context.output.warning(warning);
     }
     let results = steps.assertion_results();
-    warned |=
-        !done.warnings.is_empty() || results.iter().any(|result| result.outcome != backup_core::level::Outcome::Passed);
+    warned |= steps.warned()
+        || !done.warnings.is_empty()
+        || results.iter().any(|result| result.outcome != backup_core::level::Outcome::Passed);
     let dropped = if args.drop_old {
         match Kept::drop(&connection, None, &done.kept).await {
             Ok(()) => true,
@@ -98,6 +120,35 @@ pub(super) async fn run(
     Ok(told.max(u8::from(warned)))
 }
 
+/// What comes before the restore, for people.
+fn before(level: Level) -> [String; 2] {
+    [format!("prove the backup, to level {level}"), "back the live database up".to_owned()]
+}
+
+fn with_tools(context: &Context, target: PgRestore) -> PgRestore {
+    match &context.settings.pg_bindir {
+        Some(folder) => target.tools(folder),
+        None => target,
+    }
+}
+
+fn request<'a>(
+    context: &Context,
+    args: &RestoreArgs,
+    repository: &'a Repository,
+    record: &ManifestRecord,
+    opener: Option<Arc<dyn KeyOpener>>,
+) -> ReadRequest<'a> {
+    let manifest = &record.manifest;
+    repository
+        .read(Selector::Id(manifest.id.to_string()))
+        .filter(Filter { series: Some(manifest.series.clone()), ..Filter::default() })
+        .allow_unsigned(args.allow_unsigned)
+        .open_with(opener)
+        .options(context.settings.pipeline.clone())
+        .monitor(context.monitor())
+}
+
 /// What a restore in place of a live database does outside of the server.
 async fn steps<'a>(
     context: &Context,
@@ -105,6 +156,7 @@ async fn steps<'a>(
     repository: &'a Repository,
     record: ManifestRecord,
     level: Level,
+    overwrite: Option<&Connection>,
 ) -> Result<InPlace<'a>> {
     let settings = &context.settings;
     let sealer = settings.sealer(args.no_encryption, false, context.prompt.clone()).await?;
@@ -119,7 +171,7 @@ async fn steps<'a>(
         .no_owner(args.no_owner)
         .no_tablespaces(args.no_tablespaces)
         .skip_unreadable(args.skip_unreadable || settings.skip_unreadable)
-        .overwrite(args.in_place)
+        .overwrite(overwrite.cloned())
         .monitor(context.monitor())
         .cancel_with(context.signals.token()))
 }
@@ -145,6 +197,14 @@ async fn overwrite(
         warned = true;
     }
     if args.dry_run {
+        let target = PgRestore::new(connection.clone()).no_owner(args.no_owner).no_tablespaces(args.no_tablespaces);
+        let opener = context.settings.opener(args.passphrase, context.prompt.clone()).await?;
+        let backup = request(context, args, repository, &record, opener).open().await?;
+        let restore = with_tools(context, target).plan_overwrite(&backup).await?;
+        plan.steps.splice(0..0, before(level).into_iter().take(1).chain(restore.steps));
+        plan.obstacles.extend(restore.obstacles);
+        warned |= !restore.warnings.is_empty();
+        plan.warnings.extend(restore.warnings);
         let body = json!({ "dry_run": true, "plan": plan });
         context.output.result("restore", body, || super::restore::show_plan(&plan))?;
         return Ok(if plan.obstacles.is_empty() { u8::from(warned) } else { 2 });
@@ -157,10 +217,10 @@ async fn overwrite(
         );
         prompt::confirm(&what, connection.database(), args.yes || context.settings.force())?;
     }
-    let steps = steps(context, args, repository, record, level).await?;
+    let steps = steps(context, args, repository, record, level, Some(connection)).await?;
     let done = overwrite.run(&steps).await?;
     let results = steps.assertion_results();
-    warned |= results.iter().any(|result| result.outcome != backup_core::level::Outcome::Passed);
+    warned |= steps.warned() || results.iter().any(|result| result.outcome != backup_core::level::Outcome::Passed);
     let body = json!({ "dry_run": false, "overwritten": {
         "live": done.live, "backup": done.backup, "safety_backup": done.safety_backup, "assertions": results,
     }});

@@ -4,11 +4,10 @@ use super::Context;
 use super::args::{RestoreArgs, RollbackArgs};
 use super::prompt;
 use super::restore::show_plan;
-use backup_core::error::codes::INVALID_ARGUMENT;
+use backup_core::Result;
 use backup_core::restore::ReadRequest;
-use backup_core::{Error, Result};
 use backup_postgres::inventory::TableName;
-use backup_postgres::table_restore::{Mode, TableRestore};
+use backup_postgres::table_restore::{KeptTable, Mode, TableRestore};
 use backup_postgres::{Connection, Env};
 use serde_json::json;
 
@@ -62,33 +61,27 @@ pub(super) async fn run(context: &Context, args: &RestoreArgs, request: &ReadReq
     Ok(told.max(u8::from(warned || !plan.warnings.is_empty())))
 }
 
-pub(super) async fn rollback(
-    context: &Context,
-    args: &RollbackArgs,
-    connection: &Connection,
-    table: &str,
-) -> Result<u8> {
-    let name = TableName::parse(table).ok_or_else(|| {
-        Error::new(&INVALID_ARGUMENT, format!("{table:?} is not the name of a table"))
-            .with_hint("write it as in SQL: public.orders")
-    })?;
+pub(super) async fn rollback(context: &Context, args: &RollbackArgs, connection: &Connection) -> Result<u8> {
     let rollback = TableRestore::new(connection.clone());
-    let kept = rollback.kept().await?;
-    let kept = kept.iter().rfind(|kept| kept.table == name);
+    let kept = rollback.kept_of(&args.tables).await?;
     if args.dry_run {
-        let body = json!({ "dry_run": true, "table": name.to_string(), "kept": kept.map(|kept| &kept.name) });
-        context.output.result("rollback", body, || match kept {
-            Some(kept) => format!("would put the rows of {} back into {name}; nothing was changed", kept.name),
-            None => format!("nothing is kept of {name}"),
+        let tables: Vec<_> =
+            kept.iter().map(|kept| json!({ "table": kept.table.to_string(), "kept": kept.name })).collect();
+        context.output.result("rollback", json!({ "dry_run": true, "tables": tables }), || {
+            let line = |kept: &KeptTable| format!("would put the rows of {} back into {}", kept.name, kept.table);
+            kept.iter().map(line).chain(["nothing was changed".to_owned()]).collect::<Vec<_>>().join("\n")
         })?;
-        return Ok(0);
+        return Ok(u8::from(!connection.warnings().is_empty()));
     }
-    if kept.is_some() {
-        let what = format!("{connection}: the rows of {name} will be those that were kept");
-        prompt::confirm(&what, connection.database(), args.yes || context.settings.force())?;
-    }
-    let rows = rollback.roll_back(&name, args.lose_newer_data).await?;
-    let body = json!({ "dry_run": false, "table": name.to_string(), "rows": rows });
-    let told = context.output.done("rollback", body, || format!("{name} has its {rows} rows back"));
+    let names: Vec<TableName> = kept.into_iter().map(|kept| kept.table).collect();
+    let listed = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let what = format!("{connection}: the rows of {listed} will be those that were kept");
+    prompt::confirm(&what, connection.database(), args.yes || context.settings.force())?;
+    let rows = rollback.roll_back_all(&names, args.lose_newer_data).await?;
+    let done = || names.iter().zip(&rows);
+    let tables: Vec<_> = done().map(|(name, rows)| json!({ "table": name.to_string(), "rows": rows })).collect();
+    let told = context.output.done("rollback", json!({ "dry_run": false, "tables": tables }), || {
+        done().map(|(name, rows)| format!("{name} has its {rows} rows back")).collect::<Vec<_>>().join("\n")
+    });
     Ok(told.max(u8::from(!connection.warnings().is_empty())))
 }
