@@ -444,7 +444,7 @@ async fn in_the_same_database_privileges_are_those_of_the_backup() {
          ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT SELECT ON TABLES TO reader");
     let privileges = || {
         sql("SELECT string_agg(x, E'\n' ORDER BY x) FROM (
-                SELECT relname || ' ' || coalesce(relacl::text, '') FROM pg_class WHERE relnamespace::regnamespace::text IN ('public', 's') AND relkind IN ('r', 'S')
+                SELECT relname || ' ' || coalesce(relacl, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::\"char\", relowner))::text FROM pg_class WHERE relnamespace::regnamespace::text IN ('public', 's') AND relkind IN ('r', 'S')
                 UNION ALL SELECT proname || ' ' || coalesce(proacl::text, '') FROM pg_proc WHERE pronamespace = 'public'::regnamespace
                 UNION ALL SELECT typname || ' ' || coalesce(typacl::text, '') FROM pg_type WHERE typname = 'mood'
                 UNION ALL SELECT nspname || ' ' || (SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(nspacl) a) FROM pg_namespace WHERE nspname = 'public'

@@ -44,7 +44,7 @@ pub use list::{ListOptions, ListResult, ListedBackup, ListedManifest};
 pub use restore::{
     Overwritten, Report, RestoreOptions, RestorePlan, RestoreResult, RestoredTable, Swapped, WrittenPart,
 };
-pub use rollback::{KeptData, NewerData, RollbackOptions, RollbackPlan, RollbackResult, RolledBack};
+pub use rollback::{NewerData, RollbackOptions, RollbackPlan, RollbackResult, RolledBack, RolledBackTable};
 pub use show::{ShowOptions, ShowResult};
 pub use verify::{VerifyOptions, VerifyResult};
 

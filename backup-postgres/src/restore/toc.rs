@@ -3,6 +3,7 @@
 use super::rehearsal::Witness;
 use super::statement::{self, Statement, quote_name};
 use crate::archive::{Block, Entry, Gaps, Header, Section, Text, Visitor};
+use crate::swap::{SETTING, STOPPED};
 use backup_core::error::codes::PART_INVALID;
 use backup_core::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -369,6 +370,14 @@ fn not_understood() -> Error {
         .with_hint("restore it with pg_restore --create, as the backup's RESTORE.md says")
 }
 
+/// What stops writes while a restore in place runs, and is in the safety backup that is made meanwhile: no setting of the database's owner.
+fn is_stop(statement: &Statement<'_>) -> bool {
+    let words: Vec<&str> = statement.sql.split_whitespace().collect();
+    let value = format!("'{STOPPED}'");
+    statement.begins(&["alter", "database"])
+        && matches!(words.as_slice(), [.., "SET", setting, "TO", last] if *setting == SETTING && last.trim_end_matches(';') == value)
+}
+
 /// `TABLESPACE = name` in a CREATE DATABASE.
 fn tablespace(statement: &Statement<'_>) -> Option<(std::ops::Range<usize>, Option<String>)> {
     let at = statement.tokens.iter().position(|token| token.is("tablespace"))?;
@@ -438,6 +447,9 @@ impl Toc {
                     continue;
                 }
                 let text = renamed(statement)?;
+                if self.witness.is_none() && is_stop(statement) {
+                    continue;
+                }
                 let setting =
                     statement.tokens.get(3..5).filter(|tokens| tokens[0].is("set")).and_then(|tokens| tokens[1].name());
                 match setting {

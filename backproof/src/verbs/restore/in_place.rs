@@ -18,11 +18,12 @@ use backup_core::signature::Signer;
 use backup_core::target::Restorable;
 use backup_core::verify::Severity;
 use backup_core::{Error, Result};
-use backup_postgres::Connection;
 use backup_postgres::assertions;
 use backup_postgres::diff::{Diff, ObjectDiff, Other, Status, diff};
+use backup_postgres::error::codes::RESTORE_REFUSED;
 use backup_postgres::inventory::Difference;
 use backup_postgres::swap::SwapSteps;
+use backup_postgres::{Connection, PgRestore};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Restores one backup in place of a live database, for [`Swap::run`](backup_postgres::swap::Swap::run), or, with
@@ -33,6 +34,8 @@ pub(super) struct InPlace<'a> {
     pub(super) repository: &'a Repository,
     pub(super) recorder: Arc<Recorder>,
     pub(super) record: ManifestRecord,
+    /// The live database, where the restore goes into it.
+    pub(super) overwrite: Option<Connection>,
     /// Whom the safety backup is sealed to.
     pub(super) sealer: Arc<dyn KeySealer>,
     /// Who signs it.
@@ -46,6 +49,11 @@ impl InPlace<'_> {
     /// What came of the assertions.
     pub(super) fn assertion_results(&self) -> Vec<AssertionResult> {
         self.results.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Into the live database, or one beside it.
+    fn target(&self, connection: &Connection) -> PgRestore {
+        target(self.session, self.options, connection).cancel_with(self.session.cancellation())
     }
 
     /// Work that ends with an error as soon as it is cancelled, so that what it was for can be put in order.
@@ -72,13 +80,8 @@ impl InPlace<'_> {
     }
 
     fn request(&self) -> ReadRequest<'_> {
-        self.repository
-            .read(self.selector())
-            .filter(self.filter())
-            .allow_unsigned(self.options.allow_unsigned)
+        request(self.session, self.options, self.repository, &self.record, &self.recorder)
             .open_with(self.opener.clone())
-            .options(self.session.settings().pipeline.clone())
-            .monitor(self.recorder.clone())
     }
 }
 
@@ -116,7 +119,15 @@ impl SwapSteps for InPlace<'_> {
             }
         };
         if sound {
-            return Ok(());
+            // What stands in the way is told before writes are stopped.
+            let Some(live) = &self.overwrite else { return Ok(()) };
+            let backup = self.request().open().await?;
+            let plan = self.unless_cancelled(self.target(live).plan_overwrite(&backup)).await?;
+            if plan.obstacles.is_empty() {
+                return Ok(());
+            }
+            return Err(Error::new(&RESTORE_REFUSED, plan.obstacles.join("; "))
+                .with_hint("nothing was changed; remove each obstacle as it says"));
         }
         let why: Vec<&str> = backup.findings.iter().map(|finding| finding.message.as_str()).collect();
         let message = format!("backup {id} does not pass level {level}: {}", why.join("; "));
@@ -142,13 +153,7 @@ impl SwapSteps for InPlace<'_> {
     }
 
     async fn restore(&self, beside: &Connection) -> Result<String> {
-        let target = self
-            .session
-            .settings()
-            .restore_to(beside.clone())
-            .no_owner(self.options.no_owner)
-            .no_tablespaces(self.options.no_tablespaces)
-            .cancel_with(self.session.cancellation());
+        let target = self.target(beside);
         if self.options.in_place {
             self.step("restore");
             target.overwrite(&self.request().open().await?, &*self.recorder).await?;
@@ -223,6 +228,28 @@ impl InPlace<'_> {
         }
         wrong
     }
+}
+
+/// The database that the backup goes into.
+pub(super) fn target(session: &Backproof, options: &RestoreOptions, connection: &Connection) -> PgRestore {
+    let target = session.settings().restore_to(connection.clone());
+    target.no_owner(options.no_owner).no_tablespaces(options.no_tablespaces)
+}
+
+/// Reads the backup by its whole id: once the safety backup is made, there is a newer one.
+pub(super) fn request<'a>(
+    session: &Backproof,
+    options: &RestoreOptions,
+    repository: &'a Repository,
+    record: &ManifestRecord,
+    recorder: &Arc<Recorder>,
+) -> ReadRequest<'a> {
+    repository
+        .read(Selector::Id(record.manifest.id.to_string()))
+        .filter(Filter { series: Some(record.manifest.series.clone()), ..Filter::default() })
+        .allow_unsigned(options.allow_unsigned)
+        .options(session.settings().pipeline.clone())
+        .monitor(recorder.clone())
 }
 
 /// Whose privileges something is that a database has besides the backup.
