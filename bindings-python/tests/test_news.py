@@ -89,5 +89,5 @@ def test_warnings_are_logged_and_in_the_result(folder: str, tmp_path: Path, capl
             path.unlink()
         listed = repo.list()
     assert [gone.id for gone in listed.missing] == [first.id]
-    assert any(first.id in warning for warning in listed.warnings or ())
+    assert any(first.id in warning for warning in listed.warnings)
     assert any(record.levelno == logging.WARNING and first.id in record.getMessage() for record in caplog.records)

@@ -118,8 +118,8 @@ def test_after_a_fork_it_raises_and_does_not_hang(repo: Backproof) -> None:
             os.waitpid(child, 0)
             pytest.fail("the child hangs")
         time.sleep(0.01)
-    with os.fdopen(reader) as said:
-        assert said.read() == "forked forked forked nothing 1"
+    with os.fdopen(reader) as heard:
+        assert heard.read() == "forked forked forked nothing 1"
     assert part.read() == b"x"
     assert len(repo.list().backups) == 1
 

@@ -59,7 +59,7 @@ def _timestamp(value: datetime) -> str:
 def options(given: Mapping[str, Any]) -> dict[str, Any]:
     """What was said of a verb's options: nothing stands for the default."""
     said = {name: plain(value) for name, value in given.items() if value is not None and value is not False}
-    return {name: value for name, value in said.items() if value not in ([], "")}
+    return {name: value for name, value in said.items() if value != []}
 
 
 _TIME = re.compile(r"(\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2})(?:\.(\d+))?(Z|z|[+-]\d{2}:\d{2})(?:\[.*\])?")
@@ -77,7 +77,7 @@ def parse_time(text: str) -> datetime:
 
 def decode(kind: type[T], document: Any) -> T:
     """A document as a value of this type. Fields that this version does not know are left out."""
-    value: T = _decoder(kind)(document)
+    value: T = _decoder(typing.cast(Any, kind))(document)
     return value
 
 
