@@ -42,6 +42,14 @@ class PartFile(io.RawIOBase):
         view[: len(piece)] = piece
         return len(piece)
 
+    def readall(self) -> bytes:
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
+        pieces = []
+        while piece := self._operation.take(_WHOLE) or self._wait(_WHOLE):
+            pieces.append(piece)
+        return b"".join(pieces)
+
     def _wait(self, limit: int) -> bytes:
         if self._ended:
             return b""
