@@ -538,7 +538,7 @@ class Capabilities(Record):
     """A listing shows an object as soon as its put has ended, and no longer once it is deleted."""
 
     create_if_absent: bool
-    """A second [`Sink::create`] of the same key fails, even when both run at once."""
+    """A second `Sink::create` of the same key fails, even when both run at once."""
 
     ranged_reads: bool
     """Parts of objects can be read."""
@@ -1058,8 +1058,8 @@ class SourceInfo(Record):
 class Manifest(Record):
     """A backup's manifest. A backup exists exactly when its manifest does.
 
-    All times are UTC, all sizes are bytes. Unknown fields are ignored when reading, unknown entries of
-    [`requires`](Manifest::requires) are not."""
+    All times are UTC, all sizes are bytes. Unknown fields are ignored when reading, unknown entries of `requires` are
+    not."""
 
     encryption: Encryption
     """How segments are encrypted and who can open them."""
