@@ -1,0 +1,49 @@
+"""PostgreSQL backups that prove themselves.
+
+`Backproof` is a repository with its settings; its methods back up, list, verify, restore and drill. `AsyncBackproof` has the same
+as coroutines. Errors are `BackproofError`, with a stable `code` and a `hint`; `CODES` has all of them.
+
+>>> import backproof
+>>> repo = backproof.Backproof("memory:///", name="app")
+>>> _ = repo.init()
+>>> backup = repo.backup(b"all that matters", no_encryption=True)
+>>> repo.verify(backup.id, level="readable").status
+'healthy'
+>>> repo.open_part(backup.id, "data").read()
+b'all that matters'
+"""
+
+from . import _progress, _types
+from ._client import AsyncBackproof, Backproof
+from ._codes import CODES, ErrorCode, __version__
+from ._errors import BackproofAccessError, BackproofError, BackproofNotFoundError, BackproofTimeoutError
+from ._json import Record
+from ._program import main
+from ._progress import *  # noqa: F403
+from ._sources import AsyncSource, Source
+from ._streams import AsyncPart, AsyncRows, Row, Rows
+from ._types import *  # noqa: F403
+from ._verbs import StrPath
+
+__all__ = [
+    "CODES",
+    "AsyncBackproof",
+    "AsyncPart",
+    "AsyncRows",
+    "AsyncSource",
+    "Backproof",
+    "BackproofAccessError",
+    "BackproofError",
+    "BackproofNotFoundError",
+    "BackproofTimeoutError",
+    "ErrorCode",
+    "Record",
+    "Row",
+    "Rows",
+    "Source",
+    "StrPath",
+    "__version__",
+    "main",
+]
+__all__ += _progress.__all__
+__all__ += _types.__all__
