@@ -55,7 +55,8 @@ async fn what_is_no_recipient() {
     ok(run("ssh-keygen", "openssh-client", &["-q", "-t", "rsa", "-b", "1024", "-N", "", "-f", text(&weak)], b""));
     ok(run("ssh-keygen", "openssh-client", &["-q", "-t", "ecdsa", "-N", "", "-f", text(&folder.path("ecdsa"))], b""));
     let (_, recipient) = age_key();
-    let typo = recipient.replace(&recipient[10..11], if &recipient[10..11] == "q" { "p" } else { "q" });
+    let other = if &recipient[10..11] == "q" { "p" } else { "q" };
+    let typo = format!("{}{other}{}", &recipient[..10], &recipient[11..]);
     folder.write("empty.txt", "# nobody\n");
     folder.write("wrong.txt", format!("{recipient}\nsomebody\n"));
     folder.write("noise.bin", [0u8, 1, 2, 3, 255]);
