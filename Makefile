@@ -1,6 +1,6 @@
 # The two commands of the README are `make demo` and `make test`. Both install what is missing, say so, and can be run again.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fuzz bench static fmt clean
+.PHONY: help demo test check fuzz bench python static fmt clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -22,6 +22,10 @@ fuzz: ## Feed the parsers with random input, a minute each (needs Rust nightly a
 bench: ## Measure the program beside other tools (docs/benchmarks.md)
 	@scripts/install bench
 	@scripts/bench
+
+python: ## Build the Python package's wheel, and try it in an empty environment
+	@scripts/install test
+	@scripts/python wheel
 
 static: ## Build a program that needs nothing beside it, and print where it is
 	@scripts/static
