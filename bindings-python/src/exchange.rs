@@ -272,7 +272,9 @@ impl Monitor for Reporter {
     fn event(&self, event: Event) {
         let exchange = &self.0;
         match &event {
-            Event::Warning { message } => exchange.news(crate::logs::record(tracing::Level::WARN, "backproof", message)),
+            Event::Warning { message } => {
+                exchange.news(crate::logs::record(tracing::Level::WARN, "backproof", message))
+            }
             Event::Step { doing } => exchange.news(crate::logs::record(tracing::Level::INFO, "backproof", doing)),
             _ => {}
         }

@@ -5,9 +5,9 @@ use crate::exchange::{Exchange, Outcome, Reporter};
 use crate::facade;
 use crate::logs::{Collector, Logs};
 use crate::operation::Operation;
-use backproof::{Backproof, Error};
 use backproof::core::general::StreamSource;
 use backproof::core::source::Source;
+use backproof::{Backproof, Error};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::mem;
@@ -141,7 +141,9 @@ impl Session {
         // In a task of its own, so that a panic in the work is an outcome, too.
         runtime.spawn(async move {
             let outcome = work.await.unwrap_or_else(|ended| {
-                Outcome::Error(describe(&Error::new(&codes::ABORTED, "the work ended without a result").with_source(ended)))
+                Outcome::Error(describe(
+                    &Error::new(&codes::ABORTED, "the work ended without a result").with_source(ended),
+                ))
             });
             exchange.end(outcome);
         });

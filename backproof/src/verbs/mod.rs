@@ -18,8 +18,11 @@
 //! | [`diff`](Backproof::diff) | compares two backups, or one with a database |
 //! | [`drill`](Backproof::drill) | restores backups into a scratch place, compares and times it |
 //! | [`config`](Backproof::config) | shows the settings in effect |
+//!
+//! [`call`](Backproof::call) is all of them by their names, for other languages.
 
 mod backup;
+mod call;
 mod cat;
 mod config;
 mod diff;
@@ -34,6 +37,7 @@ mod show;
 mod verify;
 
 pub use backup::{BackupOptions, BackupResult};
+pub use call::Answer;
 pub use cat::{Cat, CatOptions, CatResult, PartReader, RowFormat, RowReader};
 pub use config::{ConfigOptions, ConfigResult};
 pub use diff::{Compared, DiffOptions, DiffResult};
@@ -60,7 +64,6 @@ use backup_postgres::inventory::TableName;
 use std::sync::Arc;
 
 /// Calls a macro with every verb: its method, its options, its result, and what it does.
-#[allow(unused_macros, reason = "only where schemas are made")]
 macro_rules! each_verb {
     ($call:ident) => {
         $call! {
@@ -79,7 +82,6 @@ macro_rules! each_verb {
         }
     };
 }
-#[allow(unused_imports, reason = "only where schemas are made")]
 pub(crate) use each_verb;
 
 /// Which backup to read, and how.

@@ -5,9 +5,15 @@ use crate::error::codes::FORMAT_UNSUPPORTED;
 use backup_core::error::codes::INVALID_ARGUMENT;
 use backup_core::error::io_error;
 use backup_core::{Error, Result};
+use bytes::Bytes;
+use futures::stream::{self, Stream, TryStreamExt};
 use std::fmt;
+use std::pin::pin;
 use std::str::FromStr;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+/// Rows are handed over in pieces of about this many bytes.
+const PIECE: usize = 64 << 10;
 
 /// How rows are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,32 +39,38 @@ impl Format {
     }
 
     /// Writes all rows, and gives their number. What was written before an error is no whole table.
-    pub async fn write(self, mut rows: TableRows, out: &mut (dyn AsyncWrite + Unpin + Send)) -> Result<u64> {
+    pub async fn write(self, rows: TableRows, out: &mut (dyn AsyncWrite + Unpin + Send)) -> Result<u64> {
         let failed = |error| io_error("write rows", error);
-        if self == Format::Json {
-            check_encoding(&rows)?;
-        }
-        if self == Format::Copy {
-            while let Some(bytes) = rows.next_bytes().await? {
-                out.write_all(&bytes).await.map_err(failed)?;
-            }
-        } else {
-            let mut text = Vec::new();
-            if self == Format::Csv {
-                let names = rows.columns().iter().map(|name| Some(name.as_bytes()));
-                csv(names, rows.columns().len(), &mut text);
-            }
-            while let Some(row) = rows.next().await? {
-                self.append(&row, &mut text)?;
-                if text.len() >= 64 << 10 {
-                    out.write_all(&text).await.map_err(failed)?;
-                    text.clear();
-                }
-            }
-            out.write_all(&text).await.map_err(failed)?;
+        let count = rows.record().rows;
+        let mut pieces = pin!(self.bytes(rows));
+        while let Some(piece) = pieces.try_next().await? {
+            out.write_all(&piece).await.map_err(failed)?;
         }
         out.flush().await.map_err(failed)?;
-        Ok(rows.record().rows)
+        Ok(count)
+    }
+
+    /// All rows as bytes, in pieces of about 64 KiB. Pieces of CSV and JSON are whole rows. What came before an error is no whole table.
+    pub fn bytes(self, rows: TableRows) -> impl Stream<Item = Result<Bytes>> + Send + 'static {
+        stream::try_unfold((rows, true), move |(mut rows, first)| async move {
+            let mut text = Vec::new();
+            if first && self == Format::Json {
+                check_encoding(&rows)?;
+            }
+            if first && self == Format::Csv {
+                csv(rows.columns().iter().map(|name| Some(name.as_bytes())), rows.columns().len(), &mut text);
+            }
+            if self == Format::Copy {
+                let bytes = rows.next_bytes().await?;
+                return Ok(bytes.map(|bytes| (bytes.into(), (rows, false))));
+            }
+            while text.len() < PIECE
+                && let Some(row) = rows.next().await?
+            {
+                self.append(&row, &mut text)?;
+            }
+            Ok((!text.is_empty()).then(|| (text.into(), (rows, false))))
+        })
     }
 
     /// Appends one row, its line feed included.

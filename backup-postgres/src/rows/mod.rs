@@ -103,7 +103,7 @@ impl TableRows {
 
     /// The next row, or `None` after the last, when all of them were what was backed up. A row is in memory as a whole.
     pub async fn next(&mut self) -> Result<Option<Row>> {
-        loop {
+        while self.parser.is_some() {
             if let Some(length) = memchr::memchr(b'\n', &self.data[self.searched..]) {
                 let end = self.searched + length;
                 let line = &self.data[self.at..end];
@@ -121,12 +121,13 @@ impl TableRows {
                 return Err(self.invalid("end early"));
             }
         }
+        Ok(None)
     }
 
     /// The next bytes as they are in the dump: rows as COPY's text, a line feed after each, cut anywhere. `None` after the last, when all of them were what was
     /// backed up. For rows of any size; do not mix with [`next`](TableRows::next).
     pub async fn next_bytes(&mut self) -> Result<Option<Vec<u8>>> {
-        loop {
+        while self.parser.is_some() {
             let sure = (self.data.len() - self.at).saturating_sub(TERMINATOR.len());
             if sure > 0 {
                 let bytes = self.data[self.at..self.at + sure].to_vec();
@@ -137,6 +138,7 @@ impl TableRows {
                 return self.end().await.map(|_| None);
             }
         }
+        Ok(None)
     }
 
     /// The rows as a stream.
