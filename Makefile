@@ -1,6 +1,6 @@
 # The two commands of the README are `make demo` and `make test`. Both install what is missing, say so, and can be run again.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench fmt clean
+.PHONY: help demo test check fuzz bench static fmt clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -16,9 +16,15 @@ check: ## Form, lints, docs, licences and the arrows between the crates
 	@scripts/install test
 	@scripts/check
 
+fuzz: ## Feed the parsers with random input, a minute each (needs Rust nightly and cargo-fuzz)
+	@scripts/fuzz
+
 bench: ## Measure the program beside other tools (docs/benchmarks.md)
 	@scripts/install bench
 	@scripts/bench
+
+static: ## Build a program that needs nothing beside it, and print where it is
+	@scripts/static
 
 fmt: ## Format the Rust code
 	@cargo fmt --all

@@ -19,6 +19,8 @@ pub mod codes {
         RESTORED_DIFFERENTLY = "restored_differently", permanent, "the live database was not touched, and the restored one was removed; drill the backup to see more";
         /// Something that replaces live data needs a yes.
         CONFIRMATION_REQUIRED = "confirmation_required", permanent, "nothing was changed; confirm at a terminal, or say --yes (or FORCE=true) in a script";
+        /// Nobody could be alerted of what a verification found.
+        ALERT_FAILED = "alert_failed", transient, "check SENTRY_DSN and the network; what was found is in the result";
         /// Someone pressed Ctrl-C, or the program was told to end.
         INTERRUPTED = "interrupted", permanent, "nothing was published; run it again";
     }

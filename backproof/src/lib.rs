@@ -7,8 +7,29 @@
 //! - [`crypto`]: age and OpenPGP, SSH signatures;
 //! - [`postgres`]: dumps, restores and proofs.
 //!
-//! [`open`] opens a repository by its URL, with credentials from the environment; [`config::Settings`] does so from flags,
-//! environment and `backproof.toml`, as the program does.
+//! [`Backproof`] is a repository with its settings, and every [verb](verbs) is a method of it: what the program does, and what the bindings for other
+//! languages call.
+//!
+//! ```no_run
+//! # async fn example() -> backproof::Result<()> {
+//! use backproof::verbs::{BackupOptions, VerifyOptions};
+//! use backproof::{Backproof, config::Overrides, core::level::Level};
+//!
+//! let backproof = Backproof::open(Overrides {
+//!     repo: Some("s3://acme-backups/prod".into()),
+//!     name: Some("app".into()),
+//!     recipients: vec!["age1…".into()],
+//!     identities: vec!["key.txt".into()],
+//!     ..Overrides::default()
+//! })?;
+//! let backup = backproof.backup(&BackupOptions::default()).await?; // the database that DATABASE_URL names
+//! let proof = VerifyOptions { ids: vec![backup.id.to_string()], level: Some(Level::Identical), ..VerifyOptions::default() };
+//! println!("{}", backproof.verify(&proof).await?.verdict);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The parts can be put together by hand, too: [`open`] opens a repository by its URL, with credentials from the environment.
 //!
 //! ```no_run
 //! # async fn example() -> backproof::Result<()> {
@@ -40,12 +61,18 @@ pub use backup_storage as storage;
 
 pub use backup_core::{Error, Result};
 
+pub mod alerts;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
 pub mod error;
-pub mod in_place;
+#[cfg(feature = "schema")]
+pub mod schema;
+mod session;
+pub mod verbs;
 mod wiring;
+
+pub use session::{Backproof, Confirm, NobodyToAsk};
 
 use backup_core::cipher::{KeyOpener, KeySealer};
 use backup_core::repository::{OpenOptions, Repository};

@@ -9,7 +9,7 @@ use backup_core::signature::{Signer, TrustPolicy};
 use backup_core::sink::Sink;
 use backup_core::{Error, Result};
 use backup_crypto::{FixedPassphrase, Identities, Prompt, RecipientOptions, Recipients, SshSigner, TrustedSigners};
-use backup_postgres::{Connection, Env};
+use backup_postgres::{Connection, PgDump, PgRestore};
 use jiff::tz::TimeZone;
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
@@ -27,7 +27,11 @@ impl Settings {
 
     /// Opens the repository, with the signers that are trusted.
     pub async fn repository(&self) -> Result<Repository> {
-        let sink = self.sink().await?;
+        self.repository_in(self.sink().await?).await
+    }
+
+    /// Opens the repository in this store, with the signers that are trusted.
+    pub async fn repository_in(&self, sink: Arc<dyn Sink>) -> Result<Repository> {
         let mut options = OpenOptions::default();
         options.trust = self.trust().await?;
         options.installation = self.installation.clone();
@@ -97,7 +101,7 @@ impl Settings {
     /// A passphrase for something new: asked for twice, or from the passphrase file.
     pub fn new_passphrase(&self, person: Arc<dyn Prompt>) -> Result<SecretString> {
         let first = self.prompt(person.clone())?.passphrase("the new key")?;
-        if self.passphrase_file.is_none() {
+        if self.passphrase.is_none() && self.passphrase_file.is_none() {
             let again = person.passphrase("the new key, again")?;
             if first.expose_secret() != again.expose_secret() {
                 return Err(Error::new(&backup_crypto::error::codes::WRONG_PASSPHRASE, "the two passphrases differ")
@@ -109,29 +113,64 @@ impl Settings {
 
     /// The passphrase file where there is one, and the person otherwise.
     fn prompt(&self, person: Arc<dyn Prompt>) -> Result<Arc<dyn Prompt>> {
-        match &self.passphrase_file {
-            Some(path) => {
+        match (&self.passphrase, &self.passphrase_file) {
+            (Some(passphrase), _) => Ok(Arc::new(FixedPassphrase(passphrase.clone()))),
+            (None, Some(path)) => {
                 let bytes = backup_core::small_file::read(path, MAX_PASSPHRASE_FILE)
                     .map_err(|error| backup_core::error::io_error(format!("read {}", path.display()), error))?;
                 let text = zeroize::Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
                 let line = text.lines().next().unwrap_or_default();
                 Ok(Arc::new(FixedPassphrase(SecretString::from(line.to_owned()))))
             }
-            None => Ok(person),
+            (None, None) => Ok(person),
         }
     }
 
     /// The database that is backed up: a flag names it, or the variables that PostgreSQL's programs know, or the file.
     pub fn source_connection(&self) -> Result<Connection> {
-        let env = Env::from_process();
+        let env = &self.postgres_env;
         if let Some(flag) = &self.database_flag {
-            return Connection::resolve(Some(flag.expose_secret()), &env);
+            return self.connection(flag.expose_secret());
         }
         let in_environment = ["DATABASE_URL", "SUPABASE_DB_URL"].iter().any(|name| env.get(name).is_some());
         match &self.database_file {
             // As a variable: nobody else sees it, as with the file that it comes from.
-            Some(file) if !in_environment => Connection::resolve(None, &env.with("DATABASE_URL", file.expose_secret())),
-            _ => Connection::resolve(None, &env),
+            Some(file) if !in_environment => {
+                Connection::resolve(None, &env.clone().with("DATABASE_URL", file.expose_secret()))
+            }
+            _ => Connection::resolve(None, env),
+        }
+    }
+
+    /// The database of this URL, or of these key=value pairs, with what the environment adds.
+    pub fn connection(&self, text: &str) -> Result<Connection> {
+        Connection::resolve(Some(text), &self.postgres_env)
+    }
+
+    /// The source that backs the configured database up.
+    pub fn dump(&self) -> Result<PgDump> {
+        let source = self.dump_of(self.source_connection()?);
+        Ok(match self.lock_wait_timeout {
+            Some(limit) => source.lock_timeout(limit),
+            None => source,
+        })
+    }
+
+    /// The source that backs this database up.
+    pub fn dump_of(&self, connection: Connection) -> PgDump {
+        let source = PgDump::new(connection).env(self.postgres_env.clone());
+        match &self.pg_bindir {
+            Some(folder) => source.tools(folder),
+            None => source,
+        }
+    }
+
+    /// The target that restores into this database.
+    pub fn restore_to(&self, connection: Connection) -> PgRestore {
+        let target = PgRestore::new(connection).env(self.postgres_env.clone());
+        match &self.pg_bindir {
+            Some(folder) => target.tools(folder),
+            None => target,
         }
     }
 }

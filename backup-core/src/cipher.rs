@@ -36,6 +36,7 @@ pub trait Cipher: Debug + Send + Sync + 'static {
 
 /// A public key that may open backups, as the manifest names it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RecipientName {
     /// `age`, `ssh`, `age-plugin`, `passphrase` or `openpgp`.
     pub kind: String,
@@ -56,6 +57,7 @@ pub struct KeyFile {
 
 /// How a backup's segments are encrypted, as the manifest names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Scheme {
     /// Not at all: `--no-encryption`.

@@ -10,6 +10,7 @@ macro_rules! digest {
     ($(#[$doc:meta])* $name:ident, $algorithm:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[serde(try_from = "String", into = "String")]
         pub struct $name([u8; 32]);
 

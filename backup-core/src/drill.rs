@@ -13,6 +13,7 @@ use crate::prover::Prover;
 use crate::repository::Repository;
 use crate::repository::catalog::{Catalog, Entry, Filter, ManifestRecord, Selector};
 use crate::repository::event::LastProof;
+use crate::text::printable;
 use crate::verify::{BackupVerdict, ProofRecorder, Status, VerifyRequest};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -43,6 +44,7 @@ pub struct Objectives {
 
 /// An objective, and what was measured.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ObjectiveResult {
     /// `rto` or `rpo`.
     pub name: &'static str,
@@ -56,6 +58,7 @@ pub struct ObjectiveResult {
 
 /// What a drill did and found. One JSON document.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct DrillReport {
     /// The version of this document's fields.
@@ -98,7 +101,7 @@ impl fmt::Display for DrillReport {
                 writeln!(f, "  {:<28} {:>9.1} s", phase.name, phase.seconds)?;
             }
             for result in &proof.assertions {
-                writeln!(f, "  {:<28} {:<10} {}", result.name, result.outcome, result.detail)?;
+                writeln!(f, "  {:<28} {:<10} {}", result.name, result.outcome, printable(&result.detail))?;
             }
             for kept in &proof.isolation {
                 writeln!(f, "  isolation: {kept}")?;
@@ -246,7 +249,8 @@ impl DrillRequest<'_> {
                         first
                     }
                     _ => {
-                        let latest = self.repository.find(&Selector::Latest, &self.filter, false).await?;
+                        let latest =
+                            self.repository.find(&Selector::Latest, &self.filter, self.verify.allow_unsigned).await?;
                         let same =
                             |entry: &&Entry| entry.id == latest.manifest.id && entry.series == latest.manifest.series;
                         catalog.entries().iter().find(same).ok_or_else(nothing)?
@@ -255,7 +259,7 @@ impl DrillRequest<'_> {
                 Ok(vec![found])
             }
             Drilled::Sample(count) => {
-                let usable = |entry: &&Entry| entry.usable().is_some_and(|record| self.filter.admits(&record.manifest));
+                let usable = |entry: &&Entry| entry.usable().is_some_and(|record| self.filter.admits(record));
                 let mut entries: Vec<&Entry> = catalog.entries().iter().filter(usable).collect();
                 if entries.is_empty() {
                     return Err(nothing());
@@ -296,8 +300,8 @@ impl DrillRequest<'_> {
                             .is_some_and(|last| !last.failed && last.reached >= Some(Level::Restorable)))
             };
             let newest = catalog.entries().iter().filter_map(Entry::usable).filter(restorable);
-            let newest = newest.map(|record| record.manifest.source.snapshot).max();
-            let age = newest.map(|snapshot| self.repository.now().0.duration_since(snapshot).as_secs_f64());
+            let newest = newest.map(ManifestRecord::taken).max();
+            let age = newest.map(|taken| self.repository.now().0.duration_since(taken).as_secs_f64());
             let limit = rpo.as_secs_f64();
             let outcome = match age {
                 None => Outcome::Unverified,

@@ -92,6 +92,8 @@ pub mod codes {
         BUDGET_TOO_SMALL = "budget_too_small", permanent, "raise the memory budget or make the segments smaller";
         /// An object that should be there is not.
         OBJECT_NOT_FOUND = "object_not_found", permanent, "check the repository's URL and the id";
+        /// A file or folder of this machine that was named is not there.
+        FILE_NOT_FOUND = "file_not_found", permanent, "check the path: there is nothing of that name";
         /// An object of that name exists already, with other contents.
         ALREADY_EXISTS = "already_exists", permanent, "nothing was overwritten; choose another name, or look at what is there";
         /// The store refused the credentials, or they lack a right.
@@ -135,9 +137,9 @@ pub mod codes {
         /// Compressed or encrypted data did not read back as what went in: a fault of memory, processor or library.
         SELF_CHECK_FAILED = "self_check_failed", permanent, "nothing was published; test this machine's memory before the next backup";
         /// None of the identities given opens this backup.
-        WRONG_IDENTITY = "wrong_identity", permanent, "give the identity of one of the recipients that `backproof show ID` lists";
+        WRONG_IDENTITY = "wrong_identity", permanent, "give the identity, or the passphrase, of one of the recipients that `backproof show ID` lists";
         /// Reading needs an identity and none was given.
-        IDENTITY_REQUIRED = "identity_required", permanent, "give one with --identity FILE or BACKPROOF_IDENTITY";
+        IDENTITY_REQUIRED = "identity_required", permanent, "give one with --identity FILE or BACKPROOF_IDENTITY, or --passphrase where it is sealed to one";
         /// No recipient was given, and encryption was not switched off.
         RECIPIENT_REQUIRED = "recipient_required", permanent, "give a recipient with --recipient, make one with `backproof keygen`, or say --no-encryption";
         /// The source ended badly, so its output cannot be trusted to be complete.
@@ -281,13 +283,10 @@ pub fn io_error(message: impl Into<String>, error: std::io::Error) -> Error {
     let code = match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => &codes::NO_SPACE,
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => &codes::ACCESS_DENIED,
-        ErrorKind::NotFound => &codes::OBJECT_NOT_FOUND,
+        ErrorKind::NotFound => &codes::FILE_NOT_FOUND,
         _ => &codes::IO,
     };
-    let missing = error.kind() == ErrorKind::NotFound;
-    let wrapped = Error::new(code, message).with_source(error);
-    // The code's own hint is about objects of a repository.
-    if missing { wrapped.with_hint("check the path: there is nothing of that name") } else { wrapped }
+    Error::new(code, message).with_source(error)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 /// The id of a backup. Sorts by the time of its snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct BackupId(String);
 

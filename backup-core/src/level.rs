@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 /// How deeply a backup is proven. Each level includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// The manifest (rightly signed, where signers are trusted), every segment and at least one valid key file are there, in
@@ -55,6 +56,7 @@ impl FromStr for Level {
 
 /// What came of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It was checked, and holds.

@@ -68,22 +68,24 @@ impl Monitor for Silent {
 
 /// Passes everything on, and keeps the warnings: what a recipe reports at its end.
 #[derive(Debug)]
-pub(crate) struct Recorder {
+pub struct Recorder {
     inner: Arc<dyn Monitor>,
     warnings: Mutex<Vec<String>>,
 }
 
 impl Recorder {
-    pub(crate) fn new(inner: Arc<dyn Monitor>) -> Arc<Self> {
+    /// Passes everything on to this one.
+    pub fn new(inner: Arc<dyn Monitor>) -> Arc<Self> {
         Arc::new(Recorder { inner, warnings: Mutex::default() })
     }
 
-    pub(crate) fn warn(&self, message: impl Into<String>) {
+    /// Tells of something that needs attention.
+    pub fn warn(&self, message: impl Into<String>) {
         self.event(Event::Warning { message: message.into() });
     }
 
     /// The warnings so far.
-    pub(crate) fn warnings(&self) -> Vec<String> {
+    pub fn warnings(&self) -> Vec<String> {
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

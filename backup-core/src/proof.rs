@@ -7,6 +7,7 @@ use std::time::Duration;
 
 /// A step of a proof, timed by the clock of this machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Phase {
     /// `provision`, `load`, `indexes`, `compare`, `assertions`, …
     pub name: String,
@@ -23,6 +24,7 @@ impl Phase {
 
 /// An object that did not come back as it was backed up.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Difference {
     /// The object: its kind and name, e.g. `table public.orders`.
     pub object: String,
@@ -32,6 +34,7 @@ pub struct Difference {
 
 /// Something that was not compared, by name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Untested {
     /// The object, e.g. `extension:pg_graphql` or `tablespace fast`: the name to accept it by.
     pub object: String,
@@ -43,6 +46,7 @@ pub struct Untested {
 
 /// What came of one of the user's own checks of the restored data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AssertionResult {
     /// Its name in the configuration.
     pub name: String,
@@ -58,6 +62,7 @@ pub struct AssertionResult {
 
 /// What is known after a backup was restored into a scratch place.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Proof {
     /// Where it was restored, for people, without secrets.

@@ -18,12 +18,23 @@ pub struct ObjectInfo {
     pub key: ObjectKey,
     /// Size in bytes.
     pub size: u64,
-    /// When it was written last, by the store's clock.
-    pub modified: Timestamp,
+    /// When it was written last, by the store's clock; `None` where the store does not tell.
+    pub modified: Option<Timestamp>,
+}
+
+/// What stores that keep no times say instead lies before 2001: the beginning of some calendar, of year 1, 1970, 1980 or 2000.
+const NO_TIME_BEFORE: i64 = 978_307_200;
+
+impl ObjectInfo {
+    /// An object as a store tells of it. A time that only says that there is none counts as none.
+    pub fn new(key: ObjectKey, size: u64, modified: Option<Timestamp>) -> Self {
+        ObjectInfo { key, size, modified: modified.filter(|time| time.as_second() >= NO_TIME_BEFORE) }
+    }
 }
 
 /// What a store can do. Found out by probing at `init`, recorded in the repository's marker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Capabilities {
     /// A second [`Sink::create`] of the same key fails, even when both run at once.
@@ -137,6 +148,11 @@ pub trait SinkExt: Sink {
 
     /// Reads an object of at most `limit` bytes; a larger one is [`INVALID_DOCUMENT`](codes::INVALID_DOCUMENT), unread.
     async fn read_small(&self, key: &ObjectKey, limit: u64) -> Result<Bytes> {
+        Ok(self.read_small_of(key, limit).await?.0)
+    }
+
+    /// As [`read_small`](SinkExt::read_small); also what the store tells of the object.
+    async fn read_small_of(&self, key: &ObjectKey, limit: u64) -> Result<(Bytes, ObjectInfo)> {
         let info = self.stat(key).await?;
         if info.size > limit {
             return Err(Error::new(
@@ -145,7 +161,8 @@ pub trait SinkExt: Sink {
             ));
         }
         // Never more than was announced, whatever is there by now.
-        self.read(key, (info.size > 0).then_some(0..info.size)).await
+        let bytes = self.read(key, (info.size > 0).then_some(0..info.size)).await?;
+        Ok((bytes, info))
     }
 }
 

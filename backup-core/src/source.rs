@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 /// What a source says of itself when its snapshot is taken. Goes into the manifest, in clear: nothing here is secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct SourceInfo {
     /// The kind, e.g. `postgresql-dump`, `command`, `stream`, `file`. Readers choose how to check and restore by it.
@@ -34,6 +35,7 @@ impl SourceInfo {
 
 /// Something that should have been in the backup and is not, by name. Sealed in `contents`; the manifest has the count.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LeftOut {
     /// What kind of object, e.g. `table`.
     pub kind: String,

@@ -36,6 +36,7 @@ pub trait Restorable: Send + Sync {
 
 /// What a restore would do.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct RestorePlan {
     /// Where it goes, for people; without secrets.
@@ -50,6 +51,7 @@ pub struct RestorePlan {
 
 /// What a restore did.
 #[derive(Clone, Debug, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct RestoreReport {
     /// Where it went, for people; without secrets.

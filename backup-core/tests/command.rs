@@ -91,7 +91,7 @@ async fn messages_are_bounded() {
 #[tokio::test]
 async fn a_program_that_is_not_there_is_an_error() {
     let error = CommandReader::spawn(part(), Command::new("/nowhere/at-all")).unwrap_err();
-    assert!(error.is(&codes::OBJECT_NOT_FOUND));
+    assert!(error.is(&codes::FILE_NOT_FOUND));
     assert_eq!(error.to_string(), "run /nowhere/at-all");
 }
 

@@ -64,7 +64,7 @@ async fn a_file_is_a_source() {
     std::fs::write(&path, b"").unwrap();
     source_conformance(|| FileSource::new(&path), &[("data", b"")]).await;
     let error = FileSource::new(folder.path().join("none")).open(Arc::new(Silent)).await.err().unwrap();
-    assert!(error.is(&codes::OBJECT_NOT_FOUND));
+    assert!(error.is(&codes::FILE_NOT_FOUND));
     let error = FileSource::new(folder.path()).open(Arc::new(Silent)).await.err().unwrap();
     assert!(error.is(&codes::INVALID_ARGUMENT));
 }
@@ -125,7 +125,7 @@ async fn an_existing_file_is_not_touched() {
     assert_eq!(std::fs::read(&path).unwrap(), b"precious");
     let nowhere = FileTarget::new(folder.path().join("no/folder"));
     assert_eq!(nowhere.plan(&backup()).await.unwrap().obstacles.len(), 1);
-    assert!(nowhere.restore(&backup(), Arc::new(Silent)).await.unwrap_err().is(&codes::OBJECT_NOT_FOUND));
+    assert!(nowhere.restore(&backup(), Arc::new(Silent)).await.unwrap_err().is(&codes::FILE_NOT_FOUND));
     let new = folder.path().join("new");
     FileTarget::new(&new).restore(&backup(), Arc::new(Silent)).await.unwrap();
     assert_eq!(std::fs::metadata(&new).unwrap().permissions().mode() & 0o777, 0o600);

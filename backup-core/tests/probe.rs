@@ -76,7 +76,7 @@ impl Sink for Flawed {
         if self.1 != Flaw::ListsDeleted {
             return list.boxed();
         }
-        let gone = ObjectInfo { key: ObjectKey::new("probes/x/gone").unwrap(), size: 1, modified: Timestamp::now() };
+        let gone = ObjectInfo::new(ObjectKey::new("probes/x/gone").unwrap(), 1, Some(Timestamp::now()));
         list.chain(futures::stream::once(async { Ok(gone) })).boxed()
     }
     async fn delete(&self, key: &ObjectKey) -> Result<()> {

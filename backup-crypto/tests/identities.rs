@@ -4,7 +4,7 @@ mod support;
 
 use age::secrecy::ExposeSecret as _;
 use backup_core::cipher::KeyOpener as _;
-use backup_core::error::codes::{DECRYPT_FAILED, IDENTITY_REQUIRED, OBJECT_NOT_FOUND, WRONG_IDENTITY};
+use backup_core::error::codes::{DECRYPT_FAILED, FILE_NOT_FOUND, IDENTITY_REQUIRED, WRONG_IDENTITY};
 use backup_crypto::error::codes::{INVALID_IDENTITY, PASSPHRASE_REQUIRED, WRONG_PASSPHRASE};
 use backup_crypto::keygen::AgeKey;
 use backup_crypto::{Identities, IdentityRequest, Recipients};
@@ -197,7 +197,7 @@ async fn what_is_no_identity() {
         assert!(!error.report().contains(&typo[17..40]), "the message repeats the secret");
     }
     let error = Identities::new().file(folder.path("absent")).await.unwrap_err();
-    assert!(error.is(&OBJECT_NOT_FOUND), "{error:?}");
+    assert!(error.is(&FILE_NOT_FOUND), "{error:?}");
 }
 
 /// A key file that holds another backup's key, or none: the commitment in the manifest tells.

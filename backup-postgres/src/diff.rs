@@ -30,6 +30,7 @@ pub enum Other<'a> {
 
 /// What differs between a backup and something else.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Diff {
     /// Tables whose rows were added, removed or changed, by name.
@@ -48,6 +49,7 @@ pub struct Diff {
 
 /// Rows of one table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct TableDiff {
     /// The table, as SQL has it: `public.orders`.
@@ -68,6 +70,7 @@ pub struct TableDiff {
 
 /// Anything but rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ObjectDiff {
     /// What was done to it.
@@ -81,6 +84,7 @@ pub struct ObjectDiff {
 
 /// What was done from the first to the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "DiffStatus"))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Only the second has it.

@@ -42,8 +42,16 @@ pub async fn refuse_transaction_pooler(session: &Session, second: &Session) -> R
                 PATIENCE.as_secs()
             ),
         )
-        .with_hint("a backup needs two connections at once: raise the pooler's pool size, or connect directly")),
+        .with_hint(
+            "backups and restores need two connections at once: raise the pooler's pool size, or connect directly",
+        )),
     }
+}
+
+/// The same for one connection, with a second one made for the question.
+pub(crate) async fn refuse_pooler(session: &Session) -> Result<()> {
+    let second = session.connection().connect().await?;
+    refuse_transaction_pooler(session, &second).await
 }
 
 /// The process that answers, asked by the simple protocol: poolers in transaction mode mix up prepared statements.

@@ -8,7 +8,7 @@ use backup_core::monitor::{Event, Monitor, Silent};
 use backup_core::proof::Proof;
 use backup_core::prover::Prover;
 use backup_core::testing::target::MemoryBackup;
-use backup_postgres::error::codes::SCRATCH_LOST;
+use backup_postgres::error::codes::{SCRATCH_FAILED, SCRATCH_LOST};
 use backup_postgres::testing::{Cluster, find_version};
 use backup_postgres::{PgDump, PgProver};
 use std::sync::Arc;
@@ -178,6 +178,29 @@ async fn what_the_scratch_server_lacks_is_named_and_can_be_accepted() {
     assert!(proof.untested.iter().all(|one| one.accepted) && untested(&proof).contains(&"extension:nosuch"));
 }
 
+/// No session begins in such a database where the library is not there.
+#[tokio::test]
+async fn a_library_that_every_session_loads_and_that_is_not_here() {
+    let cluster = Cluster::start();
+    cluster.psql("postgres", "CREATE DATABASE app");
+    cluster.psql("app", "CREATE TABLE t AS SELECT generate_series(1, 10) i; ALTER DATABASE app SET work_mem = '5MB'");
+    cluster.psql("postgres", "ALTER DATABASE app SET session_preload_libraries = 'auto_explain'");
+    let mut backup = back_up(&cluster, "app").await;
+    let proof = prove(&prover(), &backup).await;
+    assert_eq!((untested(&proof), proof.outcome(Level::Identical)), (vec![], Outcome::Passed));
+    backup = backup.with_lines(Vec::new());
+    replace(backup.part_mut("dump"), "auto_explain", "auto_nothing");
+    let proof = prove(&prover(), &backup).await;
+    assert_eq!((proof.errors.clone(), told(&proof)), (vec![], vec![]));
+    let mut names = untested(&proof);
+    names.sort();
+    assert_eq!(names, ["contents", "setting:session_preload_libraries"]);
+    assert!(proof.untested.iter().any(|one| one.reason.contains("auto_nothing")), "{:?}", proof.untested);
+    assert_eq!(proof.outcome(Level::Identical), Outcome::Unverified);
+    let accepting = prover().accept(["contents", "setting:session_preload_libraries"]);
+    assert_eq!(prove(&accepting, &backup).await.outcome(Level::Identical), Outcome::Passed);
+}
+
 #[tokio::test]
 async fn names_locales_tablespaces_and_money() {
     let cluster = Cluster::start();
@@ -243,6 +266,11 @@ async fn a_server_that_is_named() {
         "{:?}",
         proof.untested
     );
+    // What its login may not do is no fault of the backup.
+    other.psql("postgres", "CREATE ROLE visitor LOGIN");
+    let visitor = resolve(&other.url_as("visitor", "postgres"));
+    let error = prover().scratch(visitor).prove(&backup, Level::Identical, Arc::new(Silent)).await.unwrap_err();
+    assert!(error.is(&SCRATCH_FAILED) && error.hint().contains("CREATEDB"), "{}", error.report());
 }
 
 #[tokio::test]

@@ -23,6 +23,11 @@ impl Environment {
         self.0.get(name).map(|value| value.expose_secret()).filter(|value| !value.is_empty())
     }
 
+    /// All variables, with their values, which can be secret.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.expose_secret()))
+    }
+
     /// The first of these variables that is set.
     pub(crate) fn first(&self, names: &[&str]) -> Option<&str> {
         names.iter().find_map(|name| self.get(name))

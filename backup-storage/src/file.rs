@@ -241,17 +241,17 @@ impl Folder {
     fn open(&self, key: &ObjectKey) -> Result<(File, u64)> {
         let path = self.path(key);
         if self.is_through_link(key.as_str()) {
-            return Err(absent(key, &path));
+            return Err(absent(&path));
         }
         // Non-blocking, so that a pipe somebody put there does not hold the thread for ever.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         let file = match rustix::fs::open(&path, flags, Mode::empty()) {
             Ok(file) => File::from(file),
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Err(absent(key, &path)),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Err(absent(&path)),
             Err(errno) => return Err(io_error(format!("open {}", path.display()), errno.into())),
         };
         let metadata = file.metadata().map_err(|error| io_error(format!("look at {}", path.display()), error))?;
-        if metadata.is_file() { Ok((file, metadata.len())) } else { Err(absent(key, &path)) }
+        if metadata.is_file() { Ok((file, metadata.len())) } else { Err(absent(&path)) }
     }
 
     fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Bytes> {
@@ -280,10 +280,10 @@ impl Folder {
     fn stat(&self, key: ObjectKey) -> Result<ObjectInfo> {
         let path = self.path(&key);
         match std::fs::symlink_metadata(&path) {
-            Ok(_) if self.is_through_link(key.as_str()) => Err(absent(&key, &path)),
+            Ok(_) if self.is_through_link(key.as_str()) => Err(absent(&path)),
             Ok(metadata) if metadata.is_file() => info(key, &path, &metadata),
-            Ok(_) => Err(absent(&key, &path)),
-            Err(error) if is_absent(&error) => Err(absent(&key, &path)),
+            Ok(_) => Err(absent(&path)),
+            Err(error) if is_absent(&error) => Err(absent(&path)),
             Err(error) => Err(io_error(format!("look at {}", path.display()), error)),
         }
     }
@@ -465,8 +465,8 @@ fn is_absent(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }
 
-fn absent(key: &ObjectKey, path: &Path) -> Error {
-    Error::new(&codes::OBJECT_NOT_FOUND, format!("{key} is not there: {} is no file", path.display()))
+fn absent(path: &Path) -> Error {
+    Error::new(&codes::OBJECT_NOT_FOUND, format!("there is no file {}", path.display()))
 }
 
 fn exists(key: &ObjectKey, path: &Path) -> Error {
@@ -475,8 +475,8 @@ fn exists(key: &ObjectKey, path: &Path) -> Error {
 
 fn info(key: ObjectKey, path: &Path, metadata: &Metadata) -> Result<ObjectInfo> {
     let modified = metadata.modified().map_err(|error| io_error(format!("look at {}", path.display()), error))?;
-    let modified = Timestamp::try_from(modified).or_code(&codes::IO, || format!("the time of {}", path.display()))?;
-    Ok(ObjectInfo { key, size: metadata.len(), modified })
+    // A time that no calendar has tells nothing.
+    Ok(ObjectInfo::new(key, metadata.len(), Timestamp::try_from(modified).ok()))
 }
 
 #[cfg(test)]

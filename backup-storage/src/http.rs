@@ -102,6 +102,20 @@ impl HttpConnector for Connector {
     }
 }
 
+/// A client for anything else than a store: TLS with the system's certificates, and the usual proxies. The whole of a request may take `timeout`.
+pub fn http_client(env: &Environment, timeout: Duration) -> Result<reqwest::Client> {
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls(None)?)
+        .connect_timeout(timeout)
+        .timeout(timeout)
+        .redirect(reqwest::redirect::Policy::none())
+        .user_agent(concat!("backproof/", env!("CARGO_PKG_VERSION")))
+        .no_proxy();
+    with_proxies(client, env)?
+        .build()
+        .or_code(&backup_core::error::codes::INVALID_ARGUMENT, || "the HTTP client could not be set up".into())
+}
+
 /// TLS by rustls and ring, trusting the system's certificates and those of a file.
 fn tls(ca_file: Option<&Path>) -> Result<rustls::ClientConfig> {
     let mut roots = rustls::RootCertStore::empty();

@@ -36,6 +36,7 @@ pub mod testing;
 
 pub use environment::Environment;
 pub use file::FileSink;
+pub use http::http_client;
 pub use location::repository_url_from_env;
 pub use object_store;
 pub use options::{ServerSideEncryption, StoreOptions};

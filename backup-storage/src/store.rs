@@ -154,8 +154,10 @@ impl StoreSink {
             "" => key,
             prefix => key.strip_prefix(prefix)?.strip_prefix('/')?,
         };
-        let modified = Timestamp::from_nanosecond(i128::from(meta.last_modified.timestamp_nanos_opt()?)).ok()?;
-        Some(ObjectInfo { key: ObjectKey::new(key).ok()?, size: meta.size, modified })
+        // A time beyond what can be counted (year 1, from stores that keep none) hides no object.
+        let modified = meta.last_modified.timestamp_nanos_opt();
+        let modified = modified.and_then(|time| Timestamp::from_nanosecond(i128::from(time)).ok());
+        Some(ObjectInfo::new(ObjectKey::new(key).ok()?, meta.size, modified))
     }
 }
 

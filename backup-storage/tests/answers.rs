@@ -136,6 +136,24 @@ fn answer_with_length(body: &'static str) -> Answer {
         .unwrap()
 }
 
+/// Stores without times of modification say the beginning of their calendar, and year 1 is beyond what nanoseconds can count.
+#[tokio::test]
+async fn an_object_without_a_time_is_listed_all_the_same() {
+    let object = |name: &str, time: &str| {
+        format!(
+            "<Contents><Key>p/{name}</Key><LastModified>{time}</LastModified><Size>1</Size><ETag>\"1\"</ETag></Contents>"
+        )
+    };
+    let objects =
+        [("a", "0001-01-01T00:00:00.000Z"), ("b", "1970-01-01T00:00:00.000Z"), ("c", "2026-11-06T08:49:37.000Z")];
+    let contents: String = objects.iter().map(|(name, time)| object(name, time)).collect();
+    let body = format!("<ListBucketResult><IsTruncated>false</IsTruncated>{contents}</ListBucketResult>");
+    let mut listed: Vec<_> = Scripted::new(vec![answer(200, body)]).await.sink.list("").try_collect().await.unwrap();
+    listed.sort_by(|a, b| a.key.cmp(&b.key));
+    let times: Vec<_> = listed.iter().map(|object| object.modified.map(|time| time.to_string())).collect();
+    assert_eq!(times, [None, None, Some("2026-11-06T08:49:37Z".to_owned())]);
+}
+
 #[tokio::test]
 async fn the_store_gets_the_digest_made_when_the_segment_was_sealed() {
     let store = Scripted::new(vec![answer(200, "")]).await;

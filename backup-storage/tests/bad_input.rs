@@ -179,7 +179,7 @@ async fn settings_without_effect_are_refused() {
         for url in ["s3://bucket", "gs://bucket", "az://container"] {
             match open(url, &options).await {
                 // Where it has an effect, it takes effect: there is no such file.
-                Err(error) if setting == "ca_file" => assert!(error.is(&codes::OBJECT_NOT_FOUND), "{}", error.report()),
+                Err(error) if setting == "ca_file" => assert!(error.is(&codes::FILE_NOT_FOUND), "{}", error.report()),
                 Err(error) => {
                     assert!(
                         error.is(&storage_codes::USELESS_SETTING) && !with_effect(url),
@@ -203,7 +203,7 @@ async fn r2_refuses_what_it_does_not_have() {
                 !["region", "server_side_encryption", "tags", "allow_http", "ca_file"].contains(&setting),
                 "{setting}"
             ),
-            Err(error) if setting == "ca_file" => assert!(error.is(&codes::OBJECT_NOT_FOUND)),
+            Err(error) if setting == "ca_file" => assert!(error.is(&codes::FILE_NOT_FOUND)),
             Err(error) => {
                 assert!(error.is(&storage_codes::USELESS_SETTING), "{}", error.report());
                 assert!(error.chain().contains(setting), "{}", error.report());

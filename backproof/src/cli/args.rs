@@ -1,6 +1,7 @@
 //! The command line, and the words that teach it.
 
-use crate::config::Overrides;
+use super::common::Common;
+use crate::verbs::{KeyPurpose, RowFormat};
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -31,84 +32,6 @@ pub(crate) struct Cli {
     pub(crate) common: Common,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// Flags that every command takes.
-#[derive(Args, Debug, Default)]
-#[command(next_help_heading = "Common options")]
-pub(crate) struct Common {
-    /// The repository: file:///path, s3://bucket/prefix, gs://…, az://… [env: BACKPROOF_REPO]
-    #[arg(long, global = true, value_name = "URL")]
-    repo: Option<String>,
-    /// The series of backups, e.g. `app` [env: BACKPROOF_NAME]
-    #[arg(long, global = true, value_name = "NAME")]
-    name: Option<String>,
-    /// What a backup is for, e.g. `daily` [env: BACKPROOF_LABEL]
-    #[arg(long, global = true, value_name = "LABEL")]
-    label: Option<String>,
-    /// A public key that may open backups: age1…, ssh-ed25519 …, a file of these, an OpenPGP public key file, or a key in
-    /// gpg's keyring; may be given several times [env: BACKPROOF_RECIPIENTS]
-    #[arg(long = "recipient", global = true, value_name = "KEY")]
-    recipients: Vec<String>,
-    /// A file with a secret key that opens backups (age, SSH or OpenPGP); may be given several times [env: BACKPROOF_IDENTITY]
-    #[arg(long = "identity", global = true, value_name = "FILE")]
-    identities: Vec<String>,
-    /// Where a passphrase is needed: the file whose first line it is [env: BACKPROOF_PASSPHRASE_FILE]
-    #[arg(long, global = true, value_name = "FILE")]
-    passphrase_file: Option<String>,
-    /// The SSH private key that signs new backups [env: BACKPROOF_SIGNING_KEY]
-    #[arg(long, global = true, value_name = "FILE")]
-    signing_key: Option<String>,
-    /// Whose signatures count, in OpenSSH's allowed_signers format [env: BACKPROOF_TRUSTED_SIGNERS]
-    #[arg(long, global = true, value_name = "FILE")]
-    trusted_signers: Option<String>,
-    /// The installation's id, where signers are trusted [env: BACKPROOF_INSTALLATION]
-    #[arg(long, global = true, value_name = "ID")]
-    installation: Option<String>,
-    /// The database: a URL or key=value pairs [env: DATABASE_URL, SUPABASE_DB_URL, PG*, POSTGRES_*]
-    #[arg(long, global = true, value_name = "URL")]
-    database: Option<String>,
-    /// The folder of pg_dump and pg_restore [env: PG_BINDIR]
-    #[arg(long, global = true, value_name = "DIR")]
-    pg_bindir: Option<String>,
-    /// The memory budget, e.g. 256MiB [env: BACKPROOF_MEMORY]
-    #[arg(long, global = true, value_name = "SIZE")]
-    memory: Option<String>,
-    /// The configuration file [env: BACKPROOF_CONFIG; default: backproof.toml, /etc/backproof/backproof.toml]
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Print one JSON document to stdout
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-    /// Say more; twice for debugging
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub(crate) verbose: u8,
-    /// No progress, no notices
-    #[arg(short, long, global = true)]
-    pub(crate) quiet: bool,
-    /// The form of logs on stderr [env: BACKPROOF_LOG_FORMAT]
-    #[arg(long, global = true, value_name = "FORMAT", value_parser = ["text", "json"])]
-    pub(crate) log_format: Option<String>,
-}
-
-impl Common {
-    pub(crate) fn overrides(&self) -> Overrides {
-        Overrides {
-            config: self.config.clone(),
-            repo: self.repo.clone(),
-            recipients: self.recipients.clone(),
-            identities: self.identities.clone(),
-            signing_key: self.signing_key.clone(),
-            trusted_signers: self.trusted_signers.clone(),
-            installation: self.installation.clone(),
-            passphrase_file: self.passphrase_file.clone(),
-            database: self.database.clone().map(secrecy::SecretString::from),
-            name: self.name.clone(),
-            label: self.label.clone(),
-            memory: self.memory.clone(),
-            pg_bindir: self.pg_bindir.clone(),
-        }
-    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -157,14 +80,6 @@ pub(crate) struct InitArgs {
     pub(crate) allow_unconditional_create: bool,
 }
 
-/// What a signing key is for.
-#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
-pub(crate) enum PurposeArg {
-    #[default]
-    Backup,
-    Proof,
-}
-
 #[derive(Args, Debug)]
 pub(crate) struct KeygenArgs {
     /// The file for the secret key; never overwritten
@@ -185,12 +100,12 @@ pub(crate) struct KeygenArgs {
     /// Read the key back from its form on paper: the rows, typed or scanned, on standard input
     #[arg(long, conflicts_with_all = ["signing", "paper"])]
     pub(crate) from_paper: bool,
-    /// What the signing key is for: `backup` (manifests) on a host that backs up, `proof` on one that verifies and drills
-    #[arg(long = "for", value_name = "PURPOSE", value_enum, default_value_t, requires = "signing")]
-    pub(crate) purpose: PurposeArg,
-    /// The name of the key's holder in the list of trusted signers
-    #[arg(long, value_name = "NAME", default_value = "backup-host", requires = "signing")]
-    pub(crate) principal: String,
+    /// What the signing key is for: `backup` (manifests) on a host that backs up, `proof` on one that verifies and drills [default: backup]
+    #[arg(long = "for", value_name = "PURPOSE", value_enum, hide_possible_values = true, requires = "signing")]
+    pub(crate) purpose: Option<KeyPurpose>,
+    /// The name of the key's holder in the list of trusted signers [default: backup-host]
+    #[arg(long, value_name = "NAME", requires = "signing")]
+    pub(crate) principal: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -255,8 +170,8 @@ pub(crate) struct CatArgs {
     #[arg(long, value_name = "TABLE", conflicts_with = "part")]
     pub(crate) table: Option<String>,
     /// How rows are written: csv (with a header), copy (as COPY's text), json (an object a line; all values are strings or null)
-    #[arg(long, value_name = "FORMAT", requires = "table", value_parser = ["csv", "copy", "json"])]
-    pub(crate) format: Option<String>,
+    #[arg(long, value_name = "FORMAT", requires = "table", value_enum, hide_possible_values = true)]
+    pub(crate) format: Option<RowFormat>,
     /// A file for the plaintext, created; never overwritten
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -301,7 +216,7 @@ pub(crate) struct VerifyArgs {
     /// Only repositories in an object store
     #[arg(long)]
     pub(crate) cloud_only: bool,
-    /// Alert somebody of any status but 0; refused while no channel is configured
+    /// Alert somebody of any status but 0: Sentry, by SENTRY_DSN; refused while no channel is configured
     #[arg(long)]
     pub(crate) alert_on_failure: bool,
     #[command(flatten)]
@@ -426,9 +341,9 @@ Examples:
   backproof drill --sample 3 --identity key.txt --output /var/lib/backproof/evidence
   backproof drill 20261120T02 --scratch postgres://admin@scratch.example.com/postgres --rto 4h")]
 pub(crate) struct DrillArgs {
-    /// An id, the start of one, or `latest`
-    #[arg(default_value = "latest", conflicts_with = "sample")]
-    pub(crate) id: String,
+    /// An id, the start of one, or `latest` [default: latest]
+    #[arg(conflicts_with = "sample")]
+    pub(crate) id: Option<String>,
     /// This many backups, those whose proof is the longest ago first
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) sample: Option<u32>,

@@ -3,6 +3,7 @@
 mod args;
 mod backup;
 mod cat;
+mod common;
 mod config;
 mod diff;
 mod drill;
@@ -17,10 +18,9 @@ mod restore;
 mod rollback;
 mod show;
 mod signals;
-mod swap;
-mod tables;
 mod verify;
 
+use crate::Backproof;
 use crate::config::Settings;
 use crate::error::codes;
 use args::{Cli, Command};
@@ -30,24 +30,22 @@ use clap::Parser;
 use output::Output;
 use std::ffi::OsString;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What the commands work with.
 struct Context {
-    settings: Settings,
+    backproof: Backproof,
     output: Output,
-    prompt: Arc<dyn backup_crypto::Prompt>,
     signals: signals::Signals,
 }
 
 impl Context {
-    fn monitor(&self) -> Arc<dyn backup_core::monitor::Monitor> {
-        progress::monitor(&self.output)
+    /// The session for one verb: its progress ends with it.
+    fn session(&self) -> Backproof {
+        let (monitor, bar) = progress::monitor(&self.output);
+        let terminal = Arc::new(prompt::Terminal { bar });
+        self.backproof.clone().monitor(monitor).prompt(terminal.clone()).confirm(terminal)
     }
 }
-
-/// How long a restore that was told to end has to remove the database that it made.
-const CLEANING_UP: Duration = Duration::from_secs(30);
 
 /// Runs the program: parses the arguments (the first is the program's name), does what they say, prints, and returns the
 /// exit status.
@@ -83,11 +81,16 @@ async fn dispatch(cli: Cli, environment: Environment, output: Output) -> u8 {
         Ok(signals) => signals,
         Err(error) => return output.failed(&error, None),
     };
-    let settings = match Settings::load(&cli.common.overrides(), environment) {
+    let settings = match Settings::load(&cli.common.overrides(), environment.clone()) {
         Ok(settings) => settings,
-        Err(error) => return output.failed(&error, None),
+        Err(error) => {
+            if matches!(&cli.command, Command::Verify(args) if args.alert_on_failure) {
+                verify::alert(&environment, &error, &output).await;
+            }
+            return output.failed(&error, None);
+        }
     };
-    let context = Context { settings, output, prompt: Arc::new(prompt::Terminal), signals };
+    let context = Context { backproof: Backproof::new(settings), output, signals };
     let result = command(&context, &cli.command).await;
     match result {
         Ok(status) => status,
@@ -97,25 +100,16 @@ async fn dispatch(cli: Cli, environment: Environment, output: Output) -> u8 {
 
 async fn command(context: &Context, command: &Command) -> Result<u8> {
     // A backup ends itself when a signal comes, and cleans up; whatever else is going on is dropped.
-    // So does a restore into a database, once it has made one.
+    // So does a restore.
     match command {
         Command::Backup(args) => return backup::run(context, args).await,
-        Command::Restore(args) if args.to.is_some() && !args.dry_run => {
-            let mut restore = std::pin::pin!(restore::run(context, args));
-            return tokio::select! {
-                result = &mut restore => result,
-                () = context.signals.wait() => {
-                    let ended = tokio::time::timeout(CLEANING_UP, restore).await;
-                    ended.unwrap_or_else(|_| Err(Error::new(&codes::INTERRUPTED, "the program was told to end")))
-                }
-            };
-        }
+        Command::Restore(args) => return restore::run(context, args).await,
         _ => {}
     }
     let work = async {
         match command {
             Command::Init(args) => init::run(context, args).await,
-            Command::Keygen(args) => keygen::run(context, args),
+            Command::Keygen(args) => keygen::run(context, args).await,
             Command::Backup(args) => backup::run(context, args).await,
             Command::List => list::run(context).await,
             Command::Show(args) => show::run(context, args).await,
@@ -125,7 +119,7 @@ async fn command(context: &Context, command: &Command) -> Result<u8> {
             Command::Rollback(args) => rollback::run(context, args).await,
             Command::Diff(args) => diff::run(context, args).await,
             Command::Drill(args) => drill::run(context, args).await,
-            Command::Config => config::run(context),
+            Command::Config => config::run(context).await,
             Command::Completions { shell } => manual::completions(*shell),
             Command::Man { output } => manual::pages(context, output),
         }
@@ -138,15 +132,15 @@ async fn command(context: &Context, command: &Command) -> Result<u8> {
 
 /// Help and version go to stdout with status 0; mistakes to stderr, with --json as an error document to stdout too, with status 2.
 fn usage(error: &clap::Error, json: bool) -> u8 {
-    let _ = error.print();
     if !error.use_stderr() {
-        return 0;
-    }
-    if !json {
-        return 2;
+        let gone = |error: std::io::Error| error.kind() != std::io::ErrorKind::BrokenPipe;
+        return if error.print().is_err_and(gone) { 2 } else { 0 };
     }
     let text = error.to_string();
-    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    output::print_error_document(&Error::new(&codes::USAGE, message));
+    let (message, more) = text.split_once('\n').unwrap_or((&text, ""));
+    output::say(&format!("{message} [{}]\n{}", codes::USAGE.name(), more.trim_end()));
+    if json {
+        output::print_error_document(&Error::new(&codes::USAGE, message.trim_start_matches("error: ").to_owned()));
+    }
     2
 }

@@ -1,22 +1,22 @@
 //! Progress bars on a terminal; nothing elsewhere.
 
-use super::output::Output;
+use super::output::{Output, printable, say};
 use crate::config::units::show_size;
 use backup_core::monitor::{Event, Monitor};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
-/// The monitor that fits where the program runs.
-pub(super) fn monitor(output: &Output) -> Arc<dyn Monitor> {
+/// The monitor that fits where the program runs, and the line on the terminal that has to make room for questions.
+pub(super) fn monitor(output: &Output) -> (Arc<dyn Monitor>, Option<ProgressBar>) {
     if output.shows_progress() {
         let bar = ProgressBar::new_spinner();
-        bar.enable_steady_tick(Duration::from_millis(200));
         let _ = bar.set_style_of("{spinner} {msg}");
-        Arc::new(Bar { bar, plain: AtomicU64::new(0), stored: AtomicU64::new(0) })
+        let (plain, stored) = Default::default();
+        (Arc::new(Bar { bar: bar.clone(), moves: Once::new(), plain, stored }), Some(bar))
     } else {
-        Arc::new(Lines { quiet: output.quiet })
+        (Arc::new(Lines { quiet: output.quiet }), None)
     }
 }
 
@@ -35,14 +35,19 @@ impl SetStyle for ProgressBar {
 #[derive(Debug)]
 struct Bar {
     bar: ProgressBar,
+    /// It is there from the first thing that is told: before, a question may stand there.
+    moves: Once,
     plain: AtomicU64,
     stored: AtomicU64,
 }
 
 impl Monitor for Bar {
     fn event(&self, event: Event) {
+        if !matches!(event, Event::Warning { .. }) {
+            self.moves.call_once(|| self.bar.enable_steady_tick(Duration::from_millis(200)));
+        }
         match event {
-            Event::Step { doing } => self.bar.set_message(doing),
+            Event::Step { doing } => self.bar.set_message(printable(&doing).into_owned()),
             Event::Started { backup } => self.bar.set_message(format!("backup {backup}")),
             Event::PartStarted { part, expected } => {
                 self.plain.store(0, Ordering::Relaxed);
@@ -64,9 +69,7 @@ impl Monitor for Bar {
             Event::PartFinished { .. } => {
                 let _ = self.bar.set_style_of("{spinner} {msg}");
             }
-            Event::Warning { message } => {
-                self.bar.suspend(|| eprintln!("warning: {}", super::output::printable(&message)))
-            }
+            Event::Warning { message } => self.bar.suspend(|| say(&format!("warning: {}", printable(&message)))),
             _ => {}
         }
     }
@@ -87,7 +90,7 @@ struct Lines {
 impl Monitor for Lines {
     fn event(&self, event: Event) {
         match event {
-            Event::Warning { message } => eprintln!("warning: {}", super::output::printable(&message)),
+            Event::Warning { message } => say(&format!("warning: {}", printable(&message))),
             Event::Step { doing } if !self.quiet => tracing::info!(step = doing),
             _ => {}
         }

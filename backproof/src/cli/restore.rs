@@ -2,141 +2,43 @@
 
 use super::Context;
 use super::args::RestoreArgs;
-use super::cat::to_file;
-use backup_core::error::{codes, io_error};
-use backup_core::names::PartName;
-use backup_core::repository::catalog::Filter;
-use backup_core::repository::stored::OpenBackup;
-use backup_core::restore::ReadRequest;
-use backup_core::target::{Restorable, RestorePlan};
+use crate::verbs::{RestoreOptions, RestorePlan, RestoreResult, RestoredTable};
+use backup_core::error::codes;
 use backup_core::{Error, Result};
-use backup_postgres::{Connection, Env, PgRestore};
 use jiff::Timestamp;
-use serde_json::json;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
 
 pub(super) async fn run(context: &Context, args: &RestoreArgs) -> Result<u8> {
-    let settings = &context.settings;
-    let before = args.before.as_deref().map(time).transpose()?;
-    let filter = Filter { before, ..settings.filter() };
-    let selector: backup_core::repository::catalog::Selector = args.id.parse()?;
-    if filter.before.is_some() && selector != backup_core::repository::catalog::Selector::Latest {
-        return Err(Error::new(
-            &crate::error::codes::NO_EFFECT,
-            "--before chooses what `latest` is, and an id was given",
-        ));
+    let options = RestoreOptions {
+        id: args.id.clone(),
+        to: args.to.clone().map(Into::into),
+        swap: args.swap,
+        in_place: args.in_place,
+        tables: args.tables.clone(),
+        schema: args.schema.clone(),
+        replace: args.replace,
+        missing_rows: args.missing_rows,
+        level: args.level.as_deref().map(str::parse).transpose()?,
+        ignore_slots: args.ignore_slots,
+        drop_old: args.drop_old,
+        skip_unreadable: args.skip_unreadable,
+        no_encryption: args.no_encryption,
+        yes: args.yes,
+        to_directory: args.to_directory.clone(),
+        before: args.before.as_deref().map(time).transpose()?,
+        dry_run: args.dry_run,
+        no_owner: args.no_owner,
+        no_tablespaces: args.no_tablespaces,
+        jobs: args.jobs,
+        allow_unsigned: args.allow_unsigned,
+        passphrase: args.passphrase,
+    };
+    // It ends itself when a signal comes, and cleans up.
+    let done = context.session().cancel_with(context.signals.token()).restore(&options).await?;
+    if options.dry_run {
+        context.output.result("restore", &done, || text(&done))?;
+        return Ok(done.exit_code());
     }
-    let repository = settings.repository().await?;
-    if let (Some(url), true) = (&args.to, args.swap || args.in_place) {
-        return super::swap::run(context, args, &repository, &selector, &filter, url).await;
-    }
-    let request = repository
-        .read(selector)
-        .filter(filter)
-        .allow_unsigned(args.allow_unsigned)
-        .open_with(settings.opener(args.passphrase, context.prompt.clone()).await?)
-        .options(settings.pipeline.clone())
-        .monitor(context.monitor());
-    match (&args.to, &args.to_directory) {
-        (Some(url), None) if !args.tables.is_empty() => super::tables::run(context, args, &request, url).await,
-        (Some(url), None) => to_database(context, args, &request, url).await,
-        (None, Some(folder)) => to_folder(context, args, &request, folder).await,
-        _ => Err(Error::new(&crate::error::codes::USAGE, "say --to URL or --to-directory DIR")),
-    }
-}
-
-/// What `--yes` without anything to ask about would be.
-fn refuse_yes(args: &RestoreArgs) -> Result<()> {
-    if args.yes {
-        return Err(Error::new(
-            &crate::error::codes::NO_EFFECT,
-            "--yes: a restore into a new database replaces nothing",
-        ));
-    }
-    Ok(())
-}
-
-async fn to_database(context: &Context, args: &RestoreArgs, request: &ReadRequest<'_>, url: &str) -> Result<u8> {
-    refuse_yes(args)?;
-    let connection = Connection::resolve(Some(url), &Env::from_process())?;
-    // A password in --to, that others on this machine can see, is one.
-    for warning in connection.warnings() {
-        context.output.warning(warning);
-    }
-    let warned = !connection.warnings().is_empty();
-    let mut target = PgRestore::new(connection)
-        .no_owner(args.no_owner)
-        .no_tablespaces(args.no_tablespaces)
-        .cancel_with(context.signals.token());
-    if let Some(folder) = &context.settings.pg_bindir {
-        target = target.tools(folder);
-    }
-    if let Some(jobs) = args.jobs {
-        target = target.jobs(jobs);
-    }
-    if args.dry_run {
-        let plan = request.plan(&target).await?;
-        context.output.result("restore", json!({ "dry_run": true, "plan": plan }), || show_plan(&plan))?;
-        return Ok(if !plan.obstacles.is_empty() { 2 } else { u8::from(warned || !plan.warnings.is_empty()) });
-    }
-    let report = request.restore(&target).await?;
-    context.output.result("restore", json!({ "dry_run": false, "report": report }), || {
-        format!("restored into {}", report.target)
-    })?;
-    // The monitor has printed the warnings, the report's among them.
-    Ok(u8::from(warned || !request.warnings().is_empty()))
-}
-
-async fn to_folder(context: &Context, args: &RestoreArgs, request: &ReadRequest<'_>, folder: &Path) -> Result<u8> {
-    let name = folder.display().to_string();
-    let failed = |error| io_error(format!("write into {name}"), error);
-    let occupied =
-        || Error::new(&codes::ALREADY_EXISTS, format!("{name} is not an empty folder")).with_hint("choose another one");
-    match std::fs::read_dir(folder).map(|mut entries| entries.next().is_none()) {
-        Ok(true) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Ok(false) => return Err(occupied()),
-        Err(_) if folder.exists() => return Err(occupied()),
-        Err(error) => return Err(failed(error)),
-    }
-    let backup: OpenBackup = request.open().await?;
-    let parts = &backup.manifest().parts;
-    if args.dry_run {
-        let mut plan = RestorePlan::default();
-        plan.target = name.clone();
-        plan.steps =
-            parts.iter().map(|part| format!("write {name}/{} ({} bytes)", part.name, part.plain_bytes)).collect();
-        context.output.result("restore", json!({ "dry_run": true, "plan": plan }), || show_plan(&plan))?;
-        return Ok(0);
-    }
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
-    let mut written = Written { files: Vec::new(), complete: false };
-    let mut files = Vec::new();
-    for part in parts {
-        let path = folder.join(&part.name);
-        let bytes = to_file(backup.stream(&PartName::from_manifest(&part.name)?)?, &path).await?;
-        written.files.push(path.clone());
-        files.push(json!({ "part": part.name, "file": path.display().to_string(), "bytes": bytes }));
-    }
-    written.complete = true;
-    let body = json!({ "dry_run": false, "report": { "target": name, "files": files } });
-    context.output.result("restore", body, || format!("restored {} parts into {name}", files.len()))?;
-    Ok(u8::from(!request.warnings().is_empty()))
-}
-
-/// The files of a restore: removed again, unless all of them came to be.
-struct Written {
-    files: Vec<std::path::PathBuf>,
-    complete: bool,
-}
-
-impl Drop for Written {
-    fn drop(&mut self) {
-        if !self.complete {
-            self.files.iter().for_each(|path| drop(std::fs::remove_file(path)));
-        }
-    }
+    Ok(context.output.done("restore", &done, || text(&done)).max(done.exit_code()))
 }
 
 fn time(text: &str) -> Result<Timestamp> {
@@ -147,12 +49,47 @@ fn time(text: &str) -> Result<Timestamp> {
     })
 }
 
-pub(super) fn show_plan(plan: &RestorePlan) -> String {
-    let mut text = format!("restore into {}; nothing was changed\n", plan.target);
+fn text(done: &RestoreResult) -> String {
+    if let Some(plan) = &done.plan {
+        return show_plan(plan);
+    }
+    if let Some(report) = &done.report {
+        return match &report.files {
+            Some(files) => format!("restored {} parts into {}", files.len(), report.target),
+            None => format!("restored into {}", report.target),
+        };
+    }
+    if let Some(swapped) = &done.swapped {
+        let old = match &swapped.kept {
+            None => "the old database was dropped".to_owned(),
+            Some(kept) => format!("the old database is kept as \"{kept}\": `backproof rollback` brings it back"),
+        };
+        return format!(
+            "\"{}\" is now backup {}; {} connections were ended\n{old}\nsafety backup: {}",
+            swapped.live, swapped.backup, swapped.ended_connections, swapped.safety_backup
+        );
+    }
+    if let Some(done) = &done.overwritten {
+        return format!("\"{}\" has what backup {} has\nsafety backup: {}", done.live, done.backup, done.safety_backup);
+    }
+    let line = |one: &RestoredTable| match (one.put_back, &one.kept) {
+        (Some(put_back), _) => format!("{}: {put_back} rows were put back", one.into),
+        (None, Some(kept)) => format!(
+            "{}: {} rows; those that were there are kept in {kept}: `rollback --table` brings them back",
+            one.into, one.rows
+        ),
+        (None, None) => format!("{}: {} rows of {}", one.into, one.rows, one.table),
+    };
+    done.tables.iter().flatten().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn show_plan(plan: &RestorePlan) -> String {
+    let mut text = match &plan.backup {
+        Some(id) => format!("restore backup {id} in place of {}; nothing was changed\n", plan.target),
+        None => format!("restore into {}; nothing was changed\n", plan.target),
+    };
     for (title, lines) in [("would", &plan.steps), ("warning", &plan.warnings), ("OBSTACLE", &plan.obstacles)] {
-        for line in lines {
-            text.push_str(&format!("  {title}: {line}\n"));
-        }
+        lines.iter().for_each(|line| text.push_str(&format!("  {title}: {line}\n")));
     }
     text.trim_end().to_owned()
 }

@@ -1,133 +1,195 @@
 //! `backproof.toml`: what may stand in it. Unknown keys are errors, with the line.
 
 use backup_postgres::assertions::Assertion;
+use secrecy::SecretString;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// The whole file.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Configuration"))]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ConfigFile {
+pub struct ConfigFile {
+    /// Where backups are, and the keys.
     #[serde(default)]
-    pub(crate) repository: RepositorySection,
+    pub repository: RepositorySection,
+    /// How backups are made.
     #[serde(default)]
-    pub(crate) backup: BackupSection,
+    pub backup: BackupSection,
+    /// What a verification asks for.
     #[serde(default)]
-    pub(crate) verify: VerifySection,
+    pub verify: VerifySection,
+    /// How backups are restored for a proof.
     #[serde(default)]
-    pub(crate) drill: DrillSection,
+    pub drill: DrillSection,
+    /// PostgreSQL's programs.
     #[serde(default)]
-    pub(crate) postgres: PostgresSection,
+    pub postgres: PostgresSection,
+    /// The databases, by the names of their series.
     #[serde(default)]
-    pub(crate) series: BTreeMap<String, SeriesSection>,
+    pub series: BTreeMap<String, SeriesSection>,
     /// What must hold of every restored database.
     #[serde(default)]
-    pub(crate) assertions: Vec<Assertion>,
+    pub assertions: Vec<Assertion>,
 }
 
 /// `[repository]`: where backups are, and the keys.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub(crate) struct RepositorySection {
-    pub(crate) url: Option<String>,
-    pub(crate) installation: Option<String>,
-    pub(crate) recipients: Option<OneOrMore>,
-    pub(crate) identity: Option<OneOrMore>,
-    pub(crate) signing_key: Option<String>,
-    pub(crate) trusted_signers: Option<String>,
-    pub(crate) passphrase_file: Option<String>,
+pub struct RepositorySection {
+    /// The repository's URL.
+    pub url: Option<String>,
+    /// The installation's id, where signers are trusted.
+    pub installation: Option<String>,
+    /// Public keys that may open new backups.
+    pub recipients: Option<OneOrMore>,
+    /// Files with secret keys that open backups.
+    pub identity: Option<OneOrMore>,
+    /// The SSH private key that signs new backups.
+    pub signing_key: Option<String>,
+    /// The file that says whose signatures count, in OpenSSH's allowed_signers format.
+    pub trusted_signers: Option<String>,
+    /// The file whose first line is the passphrase for whatever asks for one.
+    pub passphrase_file: Option<String>,
     /// This host may only write: nothing is read or listed, and the ids come from here.
-    pub(crate) write_only: Option<bool>,
-    pub(crate) repository_id: Option<String>,
+    pub write_only: Option<bool>,
+    /// With `write_only`: the repository's own id, which `init` tells.
+    pub repository_id: Option<String>,
+    /// How the object store is spoken to.
     #[serde(default)]
-    pub(crate) store: StoreSection,
+    pub store: StoreSection,
 }
 
 /// `[repository.store]`: how the object store is spoken to.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub(crate) struct StoreSection {
-    pub(crate) endpoint: Option<String>,
-    pub(crate) region: Option<String>,
-    pub(crate) path_style: Option<bool>,
-    pub(crate) ca_file: Option<String>,
-    pub(crate) allow_http: Option<bool>,
+pub struct StoreSection {
+    /// The store's endpoint, where it is not the cloud's own: a URL.
+    pub endpoint: Option<String>,
+    /// The bucket's region.
+    pub region: Option<String>,
+    /// Whether the bucket stands in the path, not in the host's name.
+    pub path_style: Option<bool>,
+    /// A file with certificates to trust beside the system's, as PEM.
+    pub ca_file: Option<String>,
+    /// Whether an endpoint without TLS may be used.
+    pub allow_http: Option<bool>,
     /// `aes256` or `kms`.
-    pub(crate) server_side_encryption: Option<String>,
-    pub(crate) kms_key_id: Option<String>,
-    pub(crate) storage_class: Option<String>,
-    pub(crate) tags: Option<BTreeMap<String, String>>,
-    pub(crate) checksums: Option<bool>,
-    pub(crate) allow_unconditional_create: Option<bool>,
-    pub(crate) metadata_service: Option<bool>,
-    pub(crate) connect_timeout: Option<String>,
-    pub(crate) request_timeout: Option<String>,
-    pub(crate) retry_for: Option<String>,
+    pub server_side_encryption: Option<String>,
+    /// With `server_side_encryption = "kms"`: the key.
+    pub kms_key_id: Option<String>,
+    /// The storage class of new objects.
+    pub storage_class: Option<String>,
+    /// Tags of new objects.
+    pub tags: Option<BTreeMap<String, String>>,
+    /// Whether uploads carry checksums that the store verifies.
+    pub checksums: Option<bool>,
+    /// Whether a store may be used that cannot create an object only if it is absent: safe with one writer only.
+    pub allow_unconditional_create: Option<bool>,
+    /// Whether the machine's metadata service is asked for credentials.
+    pub metadata_service: Option<bool>,
+    /// How long connecting may take, e.g. `5s`.
+    pub connect_timeout: Option<String>,
+    /// How long one request may take, e.g. `30s`.
+    pub request_timeout: Option<String>,
+    /// How long what fails is tried again, e.g. `3m`.
+    pub retry_for: Option<String>,
 }
 
 /// `[backup]`: how backups are made.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub(crate) struct BackupSection {
-    pub(crate) label: Option<String>,
-    pub(crate) segment_size: Option<String>,
-    pub(crate) compression: Option<String>,
-    pub(crate) compression_level: Option<i32>,
-    pub(crate) workers: Option<usize>,
-    pub(crate) memory: Option<String>,
-    pub(crate) max_stall: Option<String>,
+pub struct BackupSection {
+    /// The label of new backups.
+    pub label: Option<String>,
+    /// Bytes of plaintext in each object, e.g. `16MiB`.
+    pub segment_size: Option<String>,
+    /// `zstd` or `none`.
+    pub compression: Option<String>,
+    /// The zstd level, 1 (fastest) to 19 (smallest).
+    pub compression_level: Option<i32>,
+    /// How many segments are worked on at once; by default as many as there are cores.
+    pub workers: Option<usize>,
+    /// The memory budget, e.g. `256MiB`.
+    pub memory: Option<String>,
+    /// How long an upload may make no progress, e.g. `5m`.
+    pub max_stall: Option<String>,
 }
 
 /// `[verify]`: what a verification asks for.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub(crate) struct VerifySection {
-    pub(crate) level: Option<String>,
-    pub(crate) max_age: Option<String>,
-    pub(crate) min_size: Option<String>,
+pub struct VerifySection {
+    /// How deeply: `present`, `intact`, `readable`, `restorable` or `identical`.
+    pub level: Option<String>,
+    /// How old the newest backup of each series may be, e.g. `25h`.
+    pub max_age: Option<String>,
+    /// How large the newest backup of each series must be, as stored, e.g. `1MB`.
+    pub min_size: Option<String>,
 }
 
 /// `[drill]`: how backups are restored for a proof, and what must hold then.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub(crate) struct DrillSection {
+pub struct DrillSection {
     /// A server to restore into, in place of a cluster of its own.
-    pub(crate) scratch: Option<String>,
-    pub(crate) scratch_dir: Option<String>,
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub scratch: Option<SecretString>,
+    /// The folder for scratch clusters, on a disk with room for the database.
+    pub scratch_dir: Option<String>,
     /// A managed service whose own extensions are accepted: `supabase`.
-    pub(crate) profile: Option<String>,
+    pub profile: Option<String>,
     /// What cannot be tested here and need not be, by name.
-    pub(crate) accept: Option<OneOrMore>,
-    pub(crate) low_priority: Option<bool>,
-    pub(crate) rto: Option<String>,
-    pub(crate) rpo: Option<String>,
+    pub accept: Option<OneOrMore>,
+    /// Whether to work with low priority for processor and disk.
+    pub low_priority: Option<bool>,
+    /// The longest that a restore may take, e.g. `4h`.
+    pub rto: Option<String>,
+    /// The oldest that the newest restorable backup may be, e.g. `1h`.
+    pub rpo: Option<String>,
 }
 
 /// `[postgres]`: PostgreSQL's programs.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub(crate) struct PostgresSection {
-    pub(crate) bindir: Option<String>,
-    pub(crate) lock_wait_timeout: Option<String>,
+pub struct PostgresSection {
+    /// The folder of pg_dump and pg_restore.
+    pub bindir: Option<String>,
+    /// How long pg_dump waits for a lock, e.g. `60s`.
+    pub lock_wait_timeout: Option<String>,
 }
 
 /// `[series.NAME]`: one database.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub(crate) struct SeriesSection {
-    pub(crate) database: Option<String>,
-    pub(crate) label: Option<String>,
-    pub(crate) skip_unreadable: Option<bool>,
+pub struct SeriesSection {
+    /// The database: a URL or key=value pairs.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub database: Option<SecretString>,
+    /// The label of new backups.
+    pub label: Option<String>,
+    /// Leave out what the login cannot read, list it in the backup, and end with a warning.
+    pub skip_unreadable: Option<bool>,
     /// What must hold of this one, besides.
     #[serde(default)]
-    pub(crate) assertions: Vec<Assertion>,
+    pub assertions: Vec<Assertion>,
 }
 
 /// A string, or a list of them.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
-pub(crate) enum OneOrMore {
+pub enum OneOrMore {
+    /// One.
     One(String),
+    /// Several.
     More(Vec<String>),
 }
 

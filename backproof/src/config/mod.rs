@@ -1,8 +1,10 @@
 //! Settings: flag over environment over `backproof.toml`, each with where it came from.
 
 mod file;
+mod overrides;
 mod profiles;
 mod proof;
+mod redact;
 pub mod units;
 
 use crate::error::codes;
@@ -13,55 +15,31 @@ use backup_core::pipeline::PipelineOptions;
 use backup_core::repository::catalog::Filter;
 use backup_core::repository::manifest::Compression;
 use backup_core::{Error, Result};
+use backup_postgres::Env;
 use backup_storage::{Environment, ServerSideEncryption, StoreOptions, repository_url_from_env};
-use file::ConfigFile;
+pub use file::{
+    BackupSection, ConfigFile, DrillSection, OneOrMore, PostgresSection, RepositorySection, SeriesSection,
+    StoreSection, VerifySection,
+};
 use jiff::SignedDuration;
+pub use overrides::Overrides;
 pub use proof::ProofOptions;
+use redact::redact;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Settings given directly, before the environment and the file: flags on the command line, or a program's own choice.
-#[derive(Clone, Debug, Default)]
-pub struct Overrides {
-    /// The configuration file; by default `BACKPROOF_CONFIG`, then `backproof.toml` here, then `/etc/backproof/backproof.toml`.
-    pub config: Option<PathBuf>,
-    /// The repository's URL.
-    pub repo: Option<String>,
-    /// Recipients.
-    pub recipients: Vec<String>,
-    /// Files with identities.
-    pub identities: Vec<String>,
-    /// The SSH key that signs.
-    pub signing_key: Option<String>,
-    /// The list of trusted signers.
-    pub trusted_signers: Option<String>,
-    /// The installation's id.
-    pub installation: Option<String>,
-    /// A file with the passphrase for whatever asks for one.
-    pub passphrase_file: Option<String>,
-    /// The database.
-    pub database: Option<SecretString>,
-    /// The series.
-    pub name: Option<String>,
-    /// The label.
-    pub label: Option<String>,
-    /// The memory budget.
-    pub memory: Option<String>,
-    /// The folder of PostgreSQL's programs.
-    pub pg_bindir: Option<String>,
-}
-
 /// Where a setting came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Setting"))]
 pub struct Shown {
     /// Its name, as in the file: `repository.url`.
     pub name: &'static str,
     /// Its value, with secrets redacted.
     pub value: String,
-    /// `flag`, `environment (NAME)`, `file (PATH)` or `default`.
+    /// `flag`, `environment (NAME)`, `file (PATH)` or `configuration`.
     pub origin: String,
 }
 
@@ -87,6 +65,8 @@ pub struct Settings {
     pub trusted_signers: Option<PathBuf>,
     /// A file with the passphrase for whatever asks for one.
     pub passphrase_file: Option<PathBuf>,
+    /// The passphrase for whatever asks for one.
+    pub passphrase: Option<SecretString>,
     /// The database as a flag gives it: a password in it can be seen by others on this machine.
     pub database_flag: Option<SecretString>,
     /// The database as the file gives it, which the environment's goes before.
@@ -115,15 +95,18 @@ pub struct Settings {
     pub pg_bindir: Option<PathBuf>,
     /// How long pg_dump waits for a lock.
     pub lock_wait_timeout: Option<Duration>,
-    /// The variables of the process, an empty one being unset.
+    /// The environment variables, an empty one being unset.
     pub env: Environment,
+    /// The same for what speaks to PostgreSQL, with the name and the home folder of this user.
+    pub postgres_env: Env,
     /// Each setting with its origin.
     pub shown: Vec<Shown>,
 }
 
 impl Settings {
-    /// Reads the environment and the configuration file.
+    /// Reads the configuration file; the environment is this one, unless the overrides bring their own.
     pub fn load(overrides: &Overrides, env: Environment) -> Result<Self> {
+        let env = overrides.env.clone().unwrap_or(env);
         let (file, path) = read_file(overrides, &env)?;
         Resolver { env, path, shown: Vec::new() }.resolve(overrides, file)
     }
@@ -140,6 +123,12 @@ impl Settings {
 }
 
 fn read_file(overrides: &Overrides, env: &Environment) -> Result<(ConfigFile, Option<PathBuf>)> {
+    if let Some(configuration) = &overrides.configuration {
+        return match &overrides.config {
+            None => Ok((configuration.clone(), None)),
+            Some(_) => Err(Error::new(&codes::NO_EFFECT, "a configuration is given, and a file with another one")),
+        };
+    }
     let named = overrides.config.clone().or_else(|| env.get("BACKPROOF_CONFIG").map(PathBuf::from));
     let path = match named {
         Some(path) => path,
@@ -197,7 +186,7 @@ impl Resolver {
     }
 
     fn file_origin(&self) -> String {
-        self.path.as_ref().map_or_else(|| "file".into(), |path| format!("file ({})", path.display()))
+        self.path.as_ref().map_or_else(|| "configuration".into(), |path| format!("file ({})", path.display()))
     }
 
     fn show(&mut self, name: &'static str, value: impl Display, origin: impl Into<String>) {
@@ -259,6 +248,9 @@ impl Resolver {
             &["BACKPROOF_PASSPHRASE_FILE"],
             repository.passphrase_file,
         );
+        if flags.passphrase.is_some() && flags.passphrase_file.is_some() {
+            return Err(Error::new(&codes::NO_EFFECT, "a passphrase is given, and a file with another one"));
+        }
         let write_only = self.write_only(repository.write_only, repository.repository_id, installation.is_some())?;
         let store = self.store(repository.store)?;
 
@@ -282,8 +274,9 @@ impl Resolver {
         let own = series.as_ref().and_then(|series| file.series.get(series.as_str())).cloned().unwrap_or_default();
         let database_flag = flags.database.clone();
         let given = database_flag.as_ref().map(|database| database.expose_secret().to_owned());
-        self.pick("series.database", given, &["DATABASE_URL", "SUPABASE_DB_URL"], own.database.clone());
-        let database_file = own.database.map(SecretString::from);
+        let in_file = own.database.as_ref().map(|database| database.expose_secret().to_owned());
+        self.pick("series.database", given, &["DATABASE_URL", "SUPABASE_DB_URL"], in_file);
+        let database_file = own.database;
         let label = self.pick("label", flags.label.clone(), &["BACKPROOF_LABEL"], own.label.or(file.backup.label));
         let label = label.map(Label::new).transpose()?;
         let skip_unreadable = self.file_only("series.skip_unreadable", own.skip_unreadable).unwrap_or(false);
@@ -330,6 +323,7 @@ impl Resolver {
             signing_key: signing_key.map(PathBuf::from),
             trusted_signers: trusted_signers.map(PathBuf::from),
             passphrase_file: passphrase_file.map(PathBuf::from),
+            passphrase: flags.passphrase.clone(),
             database_flag,
             database_file,
             series,
@@ -346,6 +340,7 @@ impl Resolver {
             lock_wait_timeout: lock_wait_timeout
                 .map(|text| positive("postgres.lock_wait_timeout", &text))
                 .transpose()?,
+            postgres_env: self.env.iter().collect::<Env>().of_this_user(),
             env: self.env,
             shown: self.shown,
         })
@@ -465,131 +460,4 @@ fn positive(name: &str, text: &str) -> Result<Duration> {
         );
     }
     Ok(Duration::from_secs(duration.as_secs().unsigned_abs()))
-}
-
-/// What may be shown of a connection string or of a URL's query: everything else may be a secret, or one that is misspelt.
-const SHOWN: [&str; 17] = [
-    "host",
-    "hostaddr",
-    "port",
-    "user",
-    "dbname",
-    "service",
-    "sslmode",
-    "sslrootcert",
-    "sslcert",
-    "connect_timeout",
-    "application_name",
-    "target_session_attrs",
-    "channel_binding",
-    "gssencmode",
-    "keepalives",
-    "options",
-    "passfile",
-];
-
-/// Takes passwords and keys out of URLs and connection strings, by their text: what cannot be parsed must not be shown either.
-fn redact(text: &str) -> String {
-    const REDACTED: &str = "REDACTED";
-    let secret_key =
-        |text: &str| ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "PRIVATE KEY"].iter().any(|mark| text.contains(mark));
-    if secret_key(&text.to_ascii_uppercase()) {
-        return REDACTED.into();
-    }
-    let Some((scheme, rest)) = text.split_once("://").filter(|(scheme, _)| !scheme.contains(['=', ' '])) else {
-        return if text.contains('=') { redact_pairs(text) } else { text.to_owned() };
-    };
-    let (rest, fragment) = rest.split_once('#').map_or((rest, false), |(rest, _)| (rest, true));
-    let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
-    let mut shown = match place.rsplit_once('@') {
-        Some((login, host)) => match login.split_once(':') {
-            Some((user, _)) => format!("{user}:{REDACTED}@{host}"),
-            None => place.to_owned(),
-        },
-        // Without `@`, what follows a colon is a port, or a password whose host was forgotten.
-        None => match place.split_once(':') {
-            Some((host, port))
-                if !port.split(['/', ',']).next().unwrap_or_default().bytes().all(|b| b.is_ascii_digit())
-                    && !host.contains('[')
-                    && !host.contains('/') =>
-            {
-                format!("{host}:{REDACTED}")
-            }
-            _ => place.to_owned(),
-        },
-    };
-    if let Some(query) = query {
-        let parameters = query.split('&').map(|parameter| match parameter.split_once('=') {
-            Some((name, _)) if !SHOWN.contains(&name.to_ascii_lowercase().as_str()) => format!("{name}={REDACTED}"),
-            _ => parameter.to_owned(),
-        });
-        shown.push('?');
-        shown.push_str(&parameters.collect::<Vec<_>>().join("&"));
-    }
-    if fragment {
-        shown.push_str(&format!("#{REDACTED}"));
-    }
-    format!("{scheme}://{shown}")
-}
-
-/// `key=value` pairs: a value can be quoted, so all that follows the first name that is not known to be harmless goes.
-fn redact_pairs(text: &str) -> String {
-    let mut from = 0;
-    while let Some(equals) = text[from..].find('=').map(|at| at + from) {
-        let name = text[from..equals].trim_end();
-        let name = name.rsplit([' ', '\t', '\n']).next().unwrap_or_default();
-        if !name.is_empty() && !SHOWN.contains(&name.to_ascii_lowercase().as_str()) {
-            return format!("{}REDACTED", &text[..=equals]);
-        }
-        from = equals + 1;
-    }
-    text.to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::redact;
-
-    #[test]
-    fn no_form_of_a_database_shows_its_password() {
-        for text in [
-            "postgres://u:SECRET@h/db",
-            "postgres://u:SECRET@/db?host=/cloudsql/x",
-            "postgres://u:SECRET@h1:5432,h2:5433/db",
-            "postgres://u:SE@CRET@h/db",
-            "postgres://h/db?user=u&password=SECRET&sslmode=require",
-            "postgres://h/db?PASSWORD=SECRET",
-            "host=h password=SECRET",
-            "host=h password = 'SECRET with blanks' user=u",
-            "host=h sslpassword=SECRET",
-            "host=h passwd=SECRET",
-            "postgres://h/db?pasword=SECRET",
-            "postgres://u:SECRET",
-            "postgres://u:SECRET/db",
-            "s3://bucket/prefix?secret=SECRET",
-            "az://container/prefix#SECRET",
-            "AGE-SECRET-KEY-1SECRET",
-            "age-secret-key-1SECRET",
-        ] {
-            let shown = redact(text);
-            assert!(!shown.contains("SECRET") && !shown.contains("CRET"), "{shown}");
-            assert!(shown.contains("REDACTED"), "{shown}");
-        }
-    }
-
-    #[test]
-    fn what_holds_no_password_is_shown_as_it_is() {
-        for text in [
-            "s3://acme/prod",
-            "postgres://u@h/db",
-            "postgres://h:5432/db?sslmode=require",
-            "host=h port=5432 user=u",
-            "postgres:///db?host=/run/x",
-            "file:///var/backups",
-            "daily",
-            "/etc/password_file",
-        ] {
-            assert_eq!(redact(text), text);
-        }
-    }
 }

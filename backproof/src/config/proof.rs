@@ -5,8 +5,8 @@ use super::profiles::PROFILES;
 use super::{Resolver, Settings};
 use crate::error::codes;
 use backup_core::{Error, Result};
+use backup_postgres::PgProver;
 use backup_postgres::assertions::{Assertion, validate};
-use backup_postgres::{Connection, Env, PgProver};
 use secrecy::{ExposeSecret, SecretString};
 use std::path::PathBuf;
 
@@ -27,7 +27,8 @@ pub struct ProofOptions {
 
 impl Resolver {
     pub(super) fn proof(&mut self, section: &DrillSection) -> Result<ProofOptions> {
-        let scratch = self.file_only("drill.scratch", section.scratch.clone());
+        let scratch = section.scratch.as_ref().map(|url| url.expose_secret().to_owned());
+        let scratch = self.file_only("drill.scratch", scratch);
         let scratch_dir = self.file_only("drill.scratch_dir", section.scratch_dir.clone());
         let mut accept = section.accept.clone().map(OneOrMore::into_vec).unwrap_or_default();
         if !accept.is_empty() {
@@ -69,9 +70,9 @@ impl Settings {
     /// The prover that these settings mean; what `flags` say goes before the configuration, and what they accept is added to it. The code in a
     /// backup does not get to see the identities, the keys, the configuration or the repository.
     pub fn prover(&self, flags: &ProofOptions) -> Result<PgProver> {
-        let env = Env::from_process();
         let own = &self.proof;
         let mut prover = PgProver::new()
+            .env(self.postgres_env.clone())
             .accept(own.accept.iter().chain(&flags.accept).cloned())
             .assertions(own.assertions.iter().chain(&flags.assertions).cloned())
             .low_priority(own.low_priority || flags.low_priority);
@@ -85,7 +86,7 @@ impl Settings {
             (None, None) => own.scratch.as_ref(),
         };
         if let Some(url) = server {
-            prover = prover.scratch(Connection::resolve(Some(url.expose_secret()), &env)?);
+            prover = prover.scratch(self.connection(url.expose_secret())?);
         }
         if let Some(folder) = flags.scratch_dir.as_ref().or(own.scratch_dir.as_ref()) {
             prover = prover.scratch_folder(folder);

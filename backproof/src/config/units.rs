@@ -3,6 +3,95 @@
 use backup_core::error::codes;
 use backup_core::{Error, Result};
 use jiff::SignedDuration;
+use serde::{Deserialize, Deserializer};
+use std::str::FromStr;
+
+/// A size in bytes: a number, or text as [`size`] reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ByteSize(pub u64);
+
+/// A time span: a number of seconds, or text as [`duration`] reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeSpan(pub SignedDuration);
+
+impl FromStr for ByteSize {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        size(text).map(ByteSize)
+    }
+}
+
+impl FromStr for TimeSpan {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        duration(text).map(TimeSpan)
+    }
+}
+
+/// A size: bytes as a number, or text such as `16MiB` (2^20), `1MB` (10^6) or `500k` (2^10).
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Size"))]
+#[serde(untagged)]
+enum WrittenSize {
+    Bytes(u64),
+    Text(String),
+}
+
+/// A time span: seconds as a number, or text such as `90s`, `15m`, `48h`, `7d` or `2w`.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Duration"))]
+#[serde(untagged)]
+enum WrittenSpan {
+    Seconds(f64),
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for ByteSize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        match WrittenSize::deserialize(deserializer)? {
+            WrittenSize::Bytes(bytes) => Ok(ByteSize(bytes)),
+            WrittenSize::Text(text) => text.parse().map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for TimeSpan {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        use serde::de::Error;
+        match WrittenSpan::deserialize(deserializer)? {
+            WrittenSpan::Seconds(seconds) if seconds >= 0.0 => {
+                SignedDuration::try_from_secs_f64(seconds).map(TimeSpan).map_err(D::Error::custom)
+            }
+            WrittenSpan::Seconds(seconds) => Err(D::Error::custom(format!("{seconds} seconds are no time span"))),
+            WrittenSpan::Text(text) => text.parse().map_err(D::Error::custom),
+        }
+    }
+}
+
+#[cfg(feature = "schema")]
+mod schema {
+    use super::{ByteSize, TimeSpan, WrittenSize, WrittenSpan};
+    use schemars::{JsonSchema, Schema, SchemaGenerator};
+    use std::borrow::Cow;
+
+    impl JsonSchema for ByteSize {
+        fn schema_name() -> Cow<'static, str> {
+            WrittenSize::schema_name()
+        }
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            WrittenSize::json_schema(generator)
+        }
+    }
+
+    impl JsonSchema for TimeSpan {
+        fn schema_name() -> Cow<'static, str> {
+            WrittenSpan::schema_name()
+        }
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            WrittenSpan::json_schema(generator)
+        }
+    }
+}
 
 /// Reads a size in bytes: `16MiB`, `1MB`, `500k`, `1048576`. `MB` is 10^6 bytes, `MiB` (and `M`, as in most programs) 2^20.
 pub fn size(text: &str) -> Result<u64> {

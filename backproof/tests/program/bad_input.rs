@@ -192,10 +192,10 @@ fn recipients_and_identities() {
     for command in [&["cat", &id, "contents", "--output", "x"][..], &["restore", &id, "--to-directory", "x"]] {
         refused(&site, &[command, &["--identity", "other.txt"]].concat(), "wrong_identity");
         refused(&site, &[command, &["--identity", "signers"]].concat(), "invalid_identity");
-        refused(&site, &[command, &["--identity", "missing"]].concat(), "object_not_found");
+        refused(&site, &[command, &["--identity", "missing"]].concat(), "file_not_found");
     }
     refused(&site, &backup_with(&["--signing-key", "key.txt"]), "invalid_signing_key");
-    refused(&site, &backup_with(&["--signing-key", "missing"]), "object_not_found");
+    refused(&site, &backup_with(&["--signing-key", "missing"]), "file_not_found");
     refused(&site, &["list", "--trusted-signers", "key.txt"], "invalid_trusted_signers");
 
     // Without the right identity, readable is not proven, and not disproven: what can be seen is.
@@ -334,7 +334,7 @@ fn command_lines() {
     refused(&site, &["verify", "--cloud-only"], "no_effect");
     refused(&site, &["verify", "--max-age", "48"], "invalid_argument");
     refused(&site, &["verify", "--level", "deepest"], "invalid_argument");
-    refused(&site, &["backup", "--name", "app", "--file", "missing"], "object_not_found");
+    refused(&site, &["backup", "--name", "app", "--file", "missing"], "file_not_found");
     refused(&site, &["keygen", "--output", "x", "--paper"], "invalid_argument");
     site.run(&["verify", "--local-only"]).ok();
     // What exists is not overwritten.

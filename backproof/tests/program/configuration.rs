@@ -145,7 +145,7 @@ fn the_file_is_where_it_is_said_to_be() {
     site.set("BACKPROOF_CONFIG", site.at("one.toml"));
     assert_eq!(settings(&site, &[])["label"].0, "one");
     assert_eq!(settings(&site, &["--config", "two.toml"])["label"].0, "two");
-    assert_eq!(site.run(&["config", "--config", "three.toml", "--json"]).code(), "object_not_found");
+    assert_eq!(site.run(&["config", "--config", "three.toml", "--json"]).code(), "file_not_found");
 }
 
 #[test]
@@ -172,5 +172,60 @@ fn what_a_drill_accepts_and_expects() {
         let run = site.run(&["config", "--json"]);
         assert!(run.status == 2 && run.stderr.contains(line), "{wrong}: {run}");
         run.code();
+    }
+}
+
+/// The keys that a mistake in a table's key names: all that the program knows there.
+fn known_keys(site: &Site, header: &str) -> Vec<String> {
+    site.write("backproof.toml", &format!("{header}\nno_such_key = 1\n"));
+    let run = site.run(&["config", "--json"]);
+    assert_eq!(run.code(), "invalid_configuration", "{run}");
+    let message = run.json()["error"]["message"].as_str().unwrap().to_owned();
+    let (_, expected) =
+        message.split_once("unknown field `no_such_key`, expected ").unwrap_or_else(|| panic!("{message}"));
+    expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// docs/configuration.md has every key, and its example is one that the program takes.
+#[test]
+fn the_documented_example_is_taken_and_lacks_no_key() {
+    let text = include_str!("../../../docs/configuration.md");
+    let blocks: Vec<&str> = text.split("```toml\n").skip(1).map(|rest| rest.split_once("```").unwrap().0).collect();
+    let [example] = blocks[..] else { panic!("{} examples", blocks.len()) };
+    // What is commented out is an alternative, which has to be right, too.
+    let alternative = |line: &str| {
+        let setting = line.strip_prefix("# ").filter(|rest| {
+            rest.split_once(" = ").is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+        });
+        setting.unwrap_or(line).to_owned()
+    };
+    let all = example.lines().map(alternative).collect::<Vec<_>>().join("\n");
+    assert_ne!(all, example.trim_end());
+    let site = Site::bare();
+    for example in [example, &all] {
+        site.write("backproof.toml", example);
+        let shown = settings(&site, &["--name", "shop"]);
+        assert_eq!(shown["label"].0, "nightly");
+        assert_eq!(shown["assertions"].0, "indexes are sound, orders are fresh");
+    }
+
+    let parsed: toml::Table = toml::from_str(&all).unwrap();
+    let mut keys = 0;
+    for table in ["", "repository", "repository.store", "backup", "verify", "postgres", "drill", "series.shop"] {
+        let path = table.split('.').filter(|name| !name.is_empty());
+        let in_example = path.fold(&parsed, |table, name| table[name].as_table().unwrap());
+        let header = if table.is_empty() { String::new() } else { format!("[{table}]") };
+        for key in known_keys(&site, &header) {
+            assert!(in_example.contains_key(&key), "[{table}] {key} is not in the example");
+            // In the reference: a row of its own, or a title.
+            let there = text.contains(&format!("| `{key}` |")) || text.contains(&format!("[{key}"));
+            assert!(there, "[{table}] {key} is not in the reference");
+            keys += 1;
+        }
+    }
+    assert!(keys > 40, "{keys}");
+    let assertions = include_str!("../../../docs/assertions.md");
+    for key in known_keys(&site, "[[assertions]]") {
+        assert!(assertions.contains(&key), "{key} is not in docs/assertions.md");
     }
 }

@@ -80,7 +80,7 @@ fn the_documents_of_each_command() {
     assert_eq!(
         shape(&list),
         json!({ "version": "number", "command": "string", "repository": "string", "missing": [],
-                "backups": [{ "id": "string", "series": "string", "last_proof": "null", "label": "string", "kind": "string", "snapshot": "string", "age_seconds": "number",
+                "backups": [{ "id": "string", "series": "string", "last_proof": "null", "label": "string", "kind": "string", "snapshot": "string", "age_seconds": "number", "dated_ahead": "bool",
                               "plain_bytes": "number", "stored_bytes": "number", "left_out": "number", "encryption": "string", "problem": "null" }] })
     );
     let show = site.run(&["show", "latest", "--json"]).ok().json();

@@ -44,7 +44,7 @@ fn session(leader: u32) -> Vec<String> {
     found
 }
 
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     let began = Instant::now();
     while !done() {
         assert!(began.elapsed() < LIMIT, "{what}: not within {LIMIT:?}");
@@ -69,17 +69,27 @@ fn killed_at_any_moment_a_backup_is_whole_or_not_there() {
     const ROUNDS: u32 = 30;
     let cluster = Cluster::start();
     let site = small(&cluster);
-    let began = Instant::now();
+    let before = site.objects().len();
     let first = start(&site, &[]).wait_with_output().unwrap();
     assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
-    let usual = began.elapsed();
+    let usual = site.objects().len() - before;
     let mut known = site.ids();
     let (mut killed_early, mut finished) = (0, 0);
     for round in 0..ROUNDS {
         let mut child = start(&site, &[]);
         let leader = child.id();
-        // Spread over the whole time, and a little beyond.
-        std::thread::sleep(usual * round / (ROUNDS - 4));
+        // At once, when its programs run, when so many of its objects are there, and when it has ended.
+        let there = site.objects().len();
+        let (programs, objects) = match round {
+            0 | 1 => (0, 0),
+            2..6 => (round as usize, 0),
+            _ => (0, (usual + 1) * (round as usize - 5) / (ROUNDS as usize - 8)),
+        };
+        let mut ended = false;
+        wait_until("the moment", || {
+            ended = child.try_wait().unwrap().is_some();
+            ended || session(leader).len() >= programs && site.objects().len() - there >= objects
+        });
         let _ = child.kill();
         let status = child.wait().unwrap();
         nothing_runs_on(leader);

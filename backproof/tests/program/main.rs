@@ -2,6 +2,7 @@
 //!
 //! Needs PostgreSQL's server and contrib, `age`, `gpg`, `zstd`, `ssh-keygen`, `pgbouncer`, `setsid` and `bash`; each test says what it misses.
 
+mod alerts;
 mod bad_input;
 mod comparing;
 mod configuration;
@@ -9,10 +10,12 @@ mod configuration;
 mod database;
 mod documents;
 mod facade;
+mod faults;
 mod interruption;
 mod keys;
 mod long_rows;
 mod preflight;
+mod printing;
 mod proving;
 mod round_trip;
 mod secrets;
@@ -20,5 +23,6 @@ mod signatures;
 mod site;
 mod stock_tools;
 mod swapping;
+mod verbs;
 mod versions;
 mod write_only;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A site with one good backup of a database whose server is gone, and the backup's id. Whoever trusts signers trusts this key's proofs, too.
-fn proven(configuration: &str) -> (Site, String) {
+pub(crate) fn proven(configuration: &str) -> (Site, String) {
     let cluster = Cluster::start();
     cluster.psql("postgres", "CREATE DATABASE shop");
     cluster.psql(
@@ -29,13 +29,13 @@ fn proven(configuration: &str) -> (Site, String) {
     (site, made["id"].as_str().unwrap().to_owned())
 }
 
-fn drill(site: &Site, flags: &[&str]) -> Run {
+pub(crate) fn drill(site: &Site, flags: &[&str]) -> Run {
     site.run(&[&["drill", "--json"], flags].concat())
 }
 
 /// Nothing is left where scratch clusters are made.
 #[track_caller]
-fn nothing_left(site: &Site) {
+pub(crate) fn nothing_left(site: &Site) {
     let left: Vec<_> = std::fs::read_dir(site.path("scratch")).unwrap().flatten().map(|entry| entry.path()).collect();
     assert!(left.is_empty(), "left behind: {left:?}");
 }
@@ -218,7 +218,7 @@ fn started(site: &Site) -> Child {
 
 /// Nothing of a session runs on: the sixth field of /proc/PID/stat (proc(5)).
 #[track_caller]
-fn nothing_runs_on(leader: u32) {
+pub(crate) fn nothing_runs_on(leader: u32) {
     let began = Instant::now();
     loop {
         let running: Vec<String> = std::fs::read_dir("/proc")

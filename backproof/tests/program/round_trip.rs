@@ -103,7 +103,7 @@ fn a_program_that_fails_makes_no_backup() {
     for (command, code) in [
         (&["sh", "-c", "echo half; exit 3"][..], "source_failed"),
         (&["sh", "-c", "echo half; kill -9 $$"], "source_failed"),
-        (&["/no/such/program"], "object_not_found"),
+        (&["/no/such/program"], "file_not_found"),
     ] {
         let run = site.run(&[&["backup", "--name", "app", "--json", "--"], command].concat());
         assert_eq!(run.code(), code, "{run}");

@@ -1,7 +1,7 @@
 //! Nobody needs this program to restore: the commands of a backup's own RESTORE.md, run by one bash.
 
 use crate::database::{assert_same, contents, make_rich, properties};
-use crate::site::{Site, finish};
+use crate::site::{Run, Site, finish};
 use backup_postgres::testing::Cluster;
 use std::process::Command;
 use tempfile::TempDir;
@@ -132,30 +132,84 @@ fn neither_encryption_nor_a_signature() {
     restores_with_stock_tools(&mut site, &["--no-encryption"], None);
 }
 
+/// Runs RESTORE.md's commands on a repository; says how that ended, and whether the backup's key was opened.
+fn follow(site: &Site, id: &str, repository: &str, more: &[(&str, String)]) -> (Run, bool) {
+    let guide = std::fs::read_to_string(site.object(&format!("{id}/RESTORE.md"))).unwrap();
+    let script: String = blocks(&guide).into_iter().filter(|(mark, _)| mark == "sh").map(|(_, block)| block).collect();
+    // The key is removed in the end: that it was there is seen by what is put before.
+    let script = script.replace("\nrm -f key\n", "\n[ ! -s key ] || : > ../opened\nrm -f key\n");
+    let work = tempfile::tempdir().unwrap();
+    let mut bash = Command::new("bash");
+    bash.arg("-c").arg(&script);
+    site.prepare(&mut bash);
+    bash.current_dir(work.path()).env("REPOSITORY", repository).env("SIGNERS", site.path("signers"));
+    bash.envs(more.iter().map(|(name, value)| (name, value)));
+    let run = finish(bash);
+    let key = work.path().join(id).join("key").exists() || work.path().join("opened").exists();
+    (run, key)
+}
+
+/// Another key file, of the other kind, opens the backup; the damaged one is named.
+#[test]
+fn one_damaged_key_file_is_left_out() {
+    let site = Site::new();
+    let keyring = Keyring::new();
+    site.write("backups.asc", &keyring.gpg(&["--armor", "--export", "backups@example.com"]));
+    let recipient = site.recipient.clone();
+    let id = site.backup("the data", &["--recipient", "backups.asc", "--recipient", &recipient]);
+    let keys = format!("backups/app/manual/{id}/keys");
+    let found = crate::site::files(&site.path("repo").join(&keys));
+    assert_eq!(found, ["0001.age", "0002.gpg"]);
+    // No agent is started for a keyring without keys.
+    std::fs::create_dir(site.path("empty")).unwrap();
+    site.write("empty/gpg.conf", "no-autostart\n");
+    let age = ("IDENTITY", site.at("key.txt"));
+    let gpg = ("GNUPGHOME", keyring.home());
+    let run = |damaged: &[&str], gone: bool, with: &[(&str, String)]| {
+        let repo = tempfile::tempdir().unwrap();
+        crate::site::copy(&site.path("repo"), repo.path());
+        for name in damaged {
+            let file = repo.path().join(&keys).join(name);
+            let mut bytes = std::fs::read(&file).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            std::fs::remove_file(&file).unwrap();
+            if !gone {
+                std::fs::write(&file, bytes).unwrap();
+            }
+        }
+        follow(&site, &id, &repo.path().display().to_string(), with)
+    };
+    let both = [age.clone(), gpg.clone()];
+    for with in [&both[..], &[age.clone()], &[gpg.clone()]] {
+        let (good, opened) = run(&[], false, with);
+        assert!(opened && !good.clone().ok().stderr.contains("damaged"), "{good}");
+    }
+    for gone in [false, true] {
+        for (damaged, other) in [("0001.age", &gpg), ("0002.gpg", &age)] {
+            for with in [&both[..], std::slice::from_ref(other)] {
+                let (good, opened) = run(&[damaged], gone, with);
+                assert!(opened, "{good}");
+                let said = format!("keys/{damaged} is damaged: it is left out");
+                assert!(good.clone().ok().stderr.contains(&said), "{good}");
+            }
+        }
+        let (bad, opened) = run(&["0001.age", "0002.gpg"], gone, &both);
+        assert!(bad.status != 0 && !opened && bad.stderr.contains("STOP: every key file is damaged"), "{bad}");
+        // The other one does not fit what its reader has.
+        let (bad, opened) = run(&["0001.age"], gone, &[age.clone(), ("GNUPGHOME", site.at("empty"))]);
+        assert!(bad.status != 0 && !opened && bad.stderr.contains("STOP: no key file was opened"), "{bad}");
+    }
+}
+
 /// What someone changed in the store stops the commands before a byte of it is used.
 #[test]
 fn the_commands_stop_at_what_was_changed() {
     let site = Site::new();
     let id = site.backup("the data", &[]);
-    let guide = site.run(&["show", &id, "--restore-md"]).ok().stdout;
-    let all: Vec<String> =
-        blocks(&guide).into_iter().filter(|(mark, _)| mark == "sh").map(|(_, block)| block).collect();
-    let script = all.concat();
-    let run = |repository: &str| {
-        let work = tempfile::tempdir().unwrap();
-        let mut bash = Command::new("bash");
-        bash.arg("-c").arg(&script);
-        site.prepare(&mut bash);
-        bash.current_dir(work.path()).env("REPOSITORY", repository).env("SIGNERS", site.path("signers"));
-        bash.env("IDENTITY", site.path("key.txt"));
-        let run = finish(bash);
-        (
-            run,
-            std::fs::read_dir(work.path().join(&id)).is_ok_and(|mut all| all.any(|e| e.unwrap().file_name() == "key")),
-        )
-    };
-    let (good, _) = run(&site.at("repo"));
-    good.ok();
+    let run = |repository: &str| follow(&site, &id, repository, &[("IDENTITY", site.at("key.txt"))]);
+    let (good, opened) = run(&site.at("repo"));
+    assert!(opened, "{}", good.ok());
 
     let folder = format!("backups/app/manual/{id}");
     let manifest = format!("catalog/app/{id}.manifest");

@@ -1,7 +1,7 @@
 //! A restore in place of a live database, and the way back.
 
 use crate::site::Site;
-use backup_postgres::testing::Cluster;
+use backup_postgres::testing::{Cluster, PgBouncer, PoolMode};
 
 struct Shop {
     cluster: Cluster,
@@ -155,4 +155,115 @@ fn in_place_where_no_database_can_be_renamed() {
     assert_eq!(refused.code(), "restore_failed", "{refused}");
     assert_eq!(shop.rows("shop"), "500");
     shop.cluster.psql("shop", "INSERT INTO orders VALUES (100000, 'writes are allowed again')");
+}
+
+/// Behind a transaction pooler, what is set for a session reaches others.
+#[test]
+fn through_a_transaction_pooler_nothing_is_restored() {
+    let shop = spoiled("");
+    let pooler = PgBouncer::start(&shop.cluster, PoolMode::Transaction, &[]);
+    let url = |database: &str| pooler.url_as("postgres", database);
+    let restore = ["restore", "latest", "--name", "app"];
+    let (live, new) = (url("shop"), url("back"));
+    let refused: [&[&str]; 7] = [
+        &["--to", &new],
+        &["--to", &new, "--dry-run"],
+        &["--swap", "--yes", "--to", &live],
+        &["--in-place", "--yes", "--to", &live],
+        &["--table", "public.orders", "--to", &live],
+        &["--table", "public.orders", "--replace", "--yes", "--to", &live],
+        &["--table", "public.orders", "--missing-rows", "--yes", "--to", &live],
+    ];
+    for flags in refused {
+        let run = shop.site.run(&[&restore[..], flags, &["--json"]].concat());
+        assert_eq!(run.code(), "transaction_pooler", "{flags:?}: {run}");
+    }
+    for flags in [&[][..], &["--table", "public.orders"]] {
+        let run = shop.site.run(&[&["rollback", "--to", &live, "--yes", "--json"], flags].concat());
+        assert_eq!(run.code(), "transaction_pooler", "{flags:?}: {run}");
+    }
+    assert_eq!((shop.rows("shop"), shop.databases(), shop.site.ids().len()), ("500".into(), vec!["shop".into()], 1));
+    // In session mode, it works.
+    drop(pooler);
+    let pooler = PgBouncer::start(&shop.cluster, PoolMode::Session, &[]);
+    shop.site.run(&[&restore[..], &["--to", &pooler.url_as("postgres", "back")]].concat()).ok();
+    assert_eq!(shop.rows("back"), "1000");
+}
+
+/// The statements that warnings end with, which the next command gives for what a killed one left.
+fn ways_out(run: &crate::site::Run) -> Vec<String> {
+    let statement = |line: &str| {
+        let from = line.find("ALTER DATABASE \"").or_else(|| line.find("DROP DATABASE \""))?;
+        Some(line[from..].trim_end_matches(" allows them again").to_owned())
+    };
+    run.stderr.lines().filter(|line| line.starts_with("warning: ")).filter_map(statement).collect()
+}
+
+#[test]
+fn what_a_killed_restore_leaves_is_named_with_the_way_out() {
+    let shop = spoiled("");
+    // Making the index takes as long as we like: while this setting is there.
+    let slowly = |slowly: bool| {
+        let what = if slowly { "SET work_mem = '5MB'" } else { "RESET work_mem" };
+        shop.cluster.psql("template1", &format!("ALTER DATABASE postgres {what}"));
+    };
+    shop.cluster.psql(
+        "shop",
+        "CREATE FUNCTION slow(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN
+            IF EXISTS (SELECT FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase WHERE d.datname = 'postgres') THEN
+                PERFORM pg_sleep(0.1); END IF; RETURN $1; END $$;
+         CREATE INDEX slowly ON orders (public.slow(id))",
+    );
+    let made = shop.site.run(&["backup", "--name", "app", "--json", "--database", &shop.url]).ok().json();
+    let id = made["id"].as_str().unwrap();
+    shop.cluster.psql("shop", "DELETE FROM orders");
+    let restore = ["restore", id, "--in-place", "--to", shop.url.as_str(), "--yes"];
+    let count = |of: &str| shop.cluster.psql("postgres", &format!("SELECT count(*) FROM pg_stat_activity WHERE {of}"));
+
+    slowly(true);
+    let mut child = shop.site.command(&restore).spawn().unwrap();
+    crate::interruption::wait_until("the index is being made", || {
+        count("query LIKE 'CREATE INDEX slowly%' AND state = 'active'") == "1"
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    shop.cluster.psql("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'shop'");
+    crate::interruption::wait_until("its connections are gone", || count("datname = 'shop'") == "0");
+    slowly(false);
+    let read_only = || shop.cluster.psql("shop", "SHOW default_transaction_read_only");
+    assert_eq!((shop.rows("shop"), read_only()), ("0".into(), "on".into()));
+
+    // Whoever comes next is told, and what is told helps.
+    let reset = "ALTER DATABASE \"shop\" RESET default_transaction_read_only";
+    let told = shop.site.run(&["rollback", "--to", &shop.url, "--yes"]).ends(2);
+    assert_eq!(ways_out(&told), [reset], "{told}");
+    let told = shop.site.run(&["restore", id, "--swap", "--to", &shop.url, "--dry-run"]).ends(1);
+    assert!(told.stdout.contains(reset), "{told}");
+    // A restore that ends well leaves it as it should be.
+    let done = shop.site.run(&restore).ends(1);
+    assert_eq!(ways_out(&done), [reset], "{done}");
+    assert_eq!((shop.rows("shop"), read_only()), ("500".into(), "off".into()));
+    shop.cluster.psql("postgres", "ALTER DATABASE shop SET default_transaction_read_only = 'tru'");
+    let told = shop.site.run(&["rollback", "--to", &shop.url, "--yes"]).ends(2);
+    shop.cluster.psql("postgres", &ways_out(&told)[0]);
+    assert_eq!(read_only(), "off");
+    // Who made it so on purpose is not told anything.
+    shop.cluster.psql("postgres", "ALTER DATABASE shop SET default_transaction_read_only = on");
+    assert_eq!(ways_out(&shop.site.run(&["rollback", "--to", &shop.url, "--yes"])), [""; 0]);
+    shop.cluster.psql("postgres", reset);
+
+    // What a killed swap leaves.
+    for name in ["shop_restored_20250101T000000Z", "backproof_probe_0123456789abcdef", "backproof_probe_01_renamed"] {
+        shop.cluster.psql("postgres", &format!("CREATE DATABASE \"{name}\""));
+    }
+    shop.cluster.psql("postgres", "CREATE DATABASE shop_restored_by_hand");
+    let plan = ["restore", id, "--swap", "--to", shop.url.as_str(), "--dry-run"];
+    let told = shop.site.run(&plan).ends(1);
+    assert_eq!(told.stdout.matches("DROP DATABASE").count(), 3, "{told}");
+    let told = shop.site.run(&["rollback", "--to", &shop.url, "--yes"]).ends(2);
+    for statement in ways_out(&told) {
+        shop.cluster.psql("postgres", &statement);
+    }
+    assert_eq!(shop.databases(), ["shop", "shop_restored_by_hand"]);
+    shop.site.run(&plan).ok();
 }

@@ -29,13 +29,13 @@ impl BackupRequest<'_> {
         let keys = self.repository.catalog_keys(Some(&self.series)).await?;
         let mut ids: Vec<BackupId> = keys.into_iter().filter(|key| key.is_manifest()).map(|key| key.id).collect();
         ids.sort();
-        // Within one second, only the manifests know the order.
+        // Within one second, only the manifests know the order, and whether a wrong clock dated one only the store.
         let mut newest: Option<ManifestRecord> = None;
         // One that is dated in the future would be named by all that follow, and what goes missing among those would not be noticed.
         let now = self.repository.now().0;
         let limit = now.saturating_add(CLOCK_TOLERANCE).unwrap_or(now);
         for id in ids.into_iter().rev() {
-            if newest.as_ref().is_some_and(|newest| id.time() < newest.manifest.id.time()) {
+            if newest.as_ref().is_some_and(|newest| id.time().as_second() < newest.taken().as_second()) {
                 break;
             }
             match self.repository.read_manifest(&self.series, &id).await {

@@ -12,6 +12,7 @@ use crate::signature::{DocumentKind, TrustedSignature};
 use crate::sink::SinkExt;
 use futures::{StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Manifests that are read at once.
@@ -62,12 +63,40 @@ pub struct ManifestRecord {
     pub sha256: Sha256,
     /// Who wrote it.
     pub authenticity: Authenticity,
+    /// When it was written, by the store's clock, where the store tells.
+    pub written: Option<Timestamp>,
 }
 
 impl ManifestRecord {
     /// What backups of a series are sorted by: the time of the snapshot, then the id.
     pub fn order(&self) -> (Timestamp, &BackupId) {
-        (self.manifest.source.snapshot, &self.manifest.id)
+        (self.taken(), &self.manifest.id)
+    }
+
+    /// When its snapshot was taken: as the manifest says, unless a wrong clock said that. Then it is as long before the writing as the backup took.
+    pub fn taken(&self) -> Timestamp {
+        let manifest = &self.manifest;
+        let Some(written) = self.written_before_its_date() else { return manifest.source.snapshot };
+        // Of one clock, right or wrong, the difference is right.
+        let took = manifest.finished.duration_since(manifest.started).max(SignedDuration::ZERO);
+        written.saturating_sub(took).unwrap_or(written)
+    }
+
+    /// When it was written, if that is more than five minutes before the time of its snapshot: a wrong clock dated it.
+    ///
+    /// A copy is written later than the snapshot was taken, so it never looks like that for being one.
+    pub fn written_before_its_date(&self) -> Option<Timestamp> {
+        let written = self.written?;
+        (self.manifest.source.snapshot.duration_since(written) > CLOCK_TOLERANCE).then_some(written)
+    }
+
+    /// The same, for people.
+    pub fn dated_ahead(&self) -> Option<String> {
+        let (id, snapshot) = (&self.manifest.id, self.manifest.source.snapshot);
+        let written = self.written_before_its_date()?;
+        Some(format!(
+            "{id} was dated by a wrong clock: {snapshot}, though the store says that its manifest was written at {written}"
+        ))
     }
 }
 
@@ -102,13 +131,14 @@ impl Entry {
     fn may_be_newer(&self, record: &ManifestRecord) -> bool {
         match &self.record {
             Ok(own) => own.order() > record.order(),
-            Err(_) => self.id != record.manifest.id && self.id.time() >= record.manifest.id.time(),
+            Err(_) => self.id != record.manifest.id && self.id.time().as_second() >= record.taken().as_second(),
         }
     }
 }
 
 /// A backup that a later manifest names as the one before it, and that is not there any more.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "MissingBackup"))]
 pub struct Missing {
     /// Its series.
     pub series: Series,
@@ -119,7 +149,8 @@ pub struct Missing {
 }
 
 /// A backup whose manifest is not the one that the manifest after it was written behind.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ReplacedBackup"))]
 pub struct Replaced {
     /// Its series.
     pub series: Series,
@@ -182,10 +213,11 @@ pub struct Filter {
 }
 
 impl Filter {
-    pub(crate) fn admits(&self, manifest: &Manifest) -> bool {
+    pub(crate) fn admits(&self, record: &ManifestRecord) -> bool {
+        let manifest = &record.manifest;
         self.series.as_ref().is_none_or(|series| manifest.series == *series)
             && self.label.as_ref().is_none_or(|label| manifest.label == *label)
-            && self.before.is_none_or(|before| manifest.source.snapshot < before)
+            && self.before.is_none_or(|before| record.taken() < before)
     }
 }
 
@@ -252,8 +284,8 @@ impl Repository {
     pub async fn read_manifest(&self, series: &Series, id: &BackupId) -> Result<ManifestRecord> {
         let what = format!("the manifest of {id}");
         let key = layout::manifest(series, id)?;
-        let bytes = self.sink().read_small(&key, json::MAX_BYTES).await;
-        let bytes = bytes.map_err(|error| {
+        let found = self.sink().read_small_of(&key, json::MAX_BYTES).await;
+        let (bytes, info) = found.map_err(|error| {
             if error.is(&codes::OBJECT_NOT_FOUND) {
                 Error::new(&codes::BACKUP_NOT_FOUND, format!("there is no backup {id} in series {series}"))
             } else {
@@ -267,7 +299,7 @@ impl Repository {
             (Err(_), Authenticity::Refused { code, reason }) => return Err(Error::new(code, reason.clone())),
             (read, _) => read?,
         };
-        Ok(ManifestRecord { manifest, sha256: document.sha256(), authenticity })
+        Ok(ManifestRecord { manifest, sha256: document.sha256(), authenticity, written: info.modified })
     }
 
     /// The manifest that a user's words mean, without reading the others where that is possible.
@@ -343,12 +375,14 @@ impl Catalog {
     }
 
     /// The newest backup of a series by the time of its snapshot, not later than the store's clock plus five minutes.
+    ///
+    /// One that a wrong clock dated counts by the store's clock ([`ManifestRecord::taken`]), so that it does not outlast those made after it.
     pub fn latest(&self, series: &Series, filter: &Filter) -> Option<&ManifestRecord> {
         let limit = self.now.saturating_add(CLOCK_TOLERANCE).unwrap_or(self.now);
         let usable = self.entries.iter().filter(|entry| entry.series == *series).filter_map(Entry::usable);
         usable
             .filter(|record| record.manifest.source.snapshot <= limit)
-            .filter(|record| filter.admits(&record.manifest))
+            .filter(|record| filter.admits(record))
             .max_by(|a, b| a.order().cmp(&b.order()))
     }
 
@@ -370,10 +404,16 @@ impl Catalog {
                 _ => None,
             },
         });
+        // What says to be newer, and does not count as that, or counts all the same.
+        let ahead = |entry: &&Entry| entry.series == *series && before(entry);
+        let ahead = self.entries.iter().filter(ahead).filter_map(Entry::usable).filter(|record| {
+            record.manifest.source.snapshot <= self.now && record.manifest.source.snapshot >= latest.taken()
+        });
+        let ahead = ahead.filter_map(ManifestRecord::dated_ahead);
         let missing = self.missing().into_iter().filter(|gone| gone.series == *series);
         let missing =
             missing.map(|gone| format!("backup {} is gone: {} names it as the one before it", gone.id, gone.named_by));
-        unusable.chain(missing).collect()
+        unusable.chain(ahead).chain(missing).collect()
     }
 
     /// Backups that are, or may be, newer than this one of their series, and cannot be used.

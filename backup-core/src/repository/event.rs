@@ -102,6 +102,7 @@ impl EventBody for ProofBody {
 
 /// How deeply a backup was last proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LastProof {
     /// The deepest level that was reached since the last failure.
     pub reached: Option<Level>,

@@ -20,6 +20,7 @@ pub const FORMAT: u32 = 1;
 /// All times are UTC, all sizes are bytes. Unknown fields are ignored when reading, unknown entries of
 /// [`requires`](Manifest::requires) are not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Manifest {
     /// The repository format, 1.
     pub format: u32,
@@ -59,6 +60,7 @@ pub struct Manifest {
 
 /// How plaintext became segments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SegmentFormat {
     /// Bytes of plaintext in every segment but the last of a part.
     pub bytes: u64,
@@ -68,6 +70,7 @@ pub struct SegmentFormat {
 
 /// How segments are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Compression {
     /// One zstd frame per segment, with content size and checksum.
@@ -78,6 +81,7 @@ pub enum Compression {
 
 /// How segments are encrypted and who can open them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Encryption {
     /// The scheme of the segments.
     pub scheme: Scheme,
@@ -89,6 +93,7 @@ pub struct Encryption {
 
 /// A key file, under `keys/`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KeyFileEntry {
     /// Its name, e.g. `0001.age`.
     pub name: String,
@@ -102,6 +107,7 @@ pub struct KeyFileEntry {
 
 /// One part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PartEntry {
     /// The part's name.
     pub name: String,
@@ -117,6 +123,7 @@ pub struct PartEntry {
 
 /// The manifest before this one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Previous {
     /// Its id.
     pub id: BackupId,

@@ -128,14 +128,36 @@ impl Guide<'_> {
         } else {
             writeln!(out, "This backup is not signed: what follows finds damage, not forgery.\n")?;
         }
-        writeln!(out, "Every file is there as the manifest says, and no segment is missing:\n")?;
+        writeln!(
+            out,
+            "Every file is there as the manifest says, and no segment is missing{}:\n",
+            if manifest.encryption.key_files.len() > 1 { " (of the key files, one will do)" } else { "" }
+        )?;
         writeln!(out, "```sh\ncd {id}")?;
         writeln!(
             out,
             "grep -qx \"  \\\"sha256sums\\\": \\\"$(digest {0})\\\",\" ../manifest.json || stop \"{0} is damaged\"",
             layout::SUMS
         )?;
-        writeln!(out, "sha256sum -c {} || stop \"a file is damaged\"", layout::SUMS)?;
+        let keys: Vec<String> =
+            manifest.encryption.key_files.iter().map(|file| format!("keys/{}", file.name)).collect();
+        if keys.is_empty() {
+            writeln!(out, "sha256sum -c {} || stop \"a file is damaged\"", layout::SUMS)?;
+        } else {
+            // One key file that can be opened is enough.
+            writeln!(out, "grep -v ' keys/' {} | sha256sum -c - || stop \"a file is damaged\"", layout::SUMS)?;
+            writeln!(
+                out,
+                "intact() {{ grep -v '^#' {} | grep \" $1\\$\" | sha256sum -c - > /dev/null 2>&1; }}\nkeys=0",
+                layout::SUMS
+            )?;
+            writeln!(out, "for file in {}; do", keys.join(" "))?;
+            writeln!(
+                out,
+                "  if intact \"$file\"; then keys=$((keys + 1)); else echo \"$file is damaged: it is left out\" >&2; fi\ndone"
+            )?;
+            writeln!(out, "[ \"$keys\" -gt 0 ] || stop \"every key file is damaged\"")?;
+        }
         writeln!(out, "check_part() (\n  cd \"$1\" || exit 1")?;
         writeln!(out, "  [ \"$(grep -vc '^#' {})\" = \"$2\" ] || exit 1\n  sha256sum -c {0}\n)", layout::SUMS)?;
         for part in &manifest.parts {
@@ -213,17 +235,17 @@ impl Guide<'_> {
         for file in with_identity {
             writeln!(
                 out,
-                "[ -s key ] || [ -z \"${{IDENTITY:-}}\" ] || age -d -i \"$IDENTITY\" keys/{} > key || rm -f key",
+                "[ -s key ] || [ -z \"${{IDENTITY:-}}\" ] || ! intact keys/{0} || age -d -i \"$IDENTITY\" keys/{0} > key || rm -f key",
                 file.name
             )?;
         }
         for file in with_gpg {
-            writeln!(out, "[ -s key ] || gpg -d keys/{} > key || rm -f key", file.name)?;
+            writeln!(out, "[ -s key ] || ! intact keys/{0} || gpg -d keys/{0} > key || rm -f key", file.name)?;
         }
         for file in with_passphrase {
-            writeln!(out, "[ -s key ] || age -d keys/{} > key || rm -f key", file.name)?;
+            writeln!(out, "[ -s key ] || ! intact keys/{0} || age -d keys/{0} > key || rm -f key", file.name)?;
         }
-        writeln!(out, "[ -s key ] || stop \"no key file was opened\"\n```\n")?;
+        writeln!(out, "[ -s key ] || stop \"no key file was opened with what you have\"\n```\n")?;
         if self.manifest.encryption.scheme == Scheme::AgeX25519 && files.iter().any(|file| gpg(&file)) {
             writeln!(out, "Holders of an OpenPGP key need `age` besides `gpg`: the segments are age files.\n")?;
         }

@@ -42,7 +42,7 @@ pub struct VerifyRequest<'a> {
     provers: Vec<Arc<dyn Prover>>,
     options: PipelineOptions,
     monitor: Arc<dyn Monitor>,
-    allow_unsigned: bool,
+    pub(crate) allow_unsigned: bool,
     recorder: Option<Arc<dyn ProofRecorder>>,
 }
 
@@ -307,6 +307,23 @@ impl VerifyRequest<'_> {
         let by_id = self.selectors.iter().any(|selector| *selector != Selector::Latest);
         let max_age = self.max_age.or_else(|| (!by_id).then_some(DEFAULT_MAX_AGE));
         let future = now.saturating_add(CLOCK_TOLERANCE).unwrap_or(now);
+        for series in catalog.series() {
+            let of_series = |entry: &&Entry| entry.series == *series;
+            let usable = catalog.entries().iter().filter(of_series).filter_map(Entry::usable);
+            let ahead: Vec<&ManifestRecord> = usable
+                .filter(|record| {
+                    record.manifest.source.snapshot <= future && record.written_before_its_date().is_some()
+                })
+                .collect();
+            if let Some(said) = ahead.last().and_then(|newest| newest.dated_ahead()) {
+                let others =
+                    if ahead.len() > 1 { format!("; so were {} others", ahead.len() - 1) } else { String::new() };
+                findings.push(
+                    Finding::warning("dated_ahead", format!("series {series}: {said}{others}"))
+                        .hint("set the clock of the database server; such a backup counts by the store's clock, and is named as long as it is there"),
+                );
+            }
+        }
         for record in catalog.entries().iter().filter_map(Entry::usable) {
             let manifest = &record.manifest;
             if manifest.source.snapshot > future {
@@ -315,7 +332,7 @@ impl VerifyRequest<'_> {
                         "future_dated",
                         format!("{} of series {} is dated in the future", manifest.id, manifest.series),
                     )
-                    .hint("set the database server's clock; until then it is not `latest`"),
+                    .hint("set the database server's clock; until that time has come, it is not `latest`"),
                 );
             }
         }
@@ -343,7 +360,7 @@ impl VerifyRequest<'_> {
     ) {
         let manifest = &newest.manifest;
         let (series, id) = (&manifest.series, &manifest.id);
-        let age = now.duration_since(manifest.source.snapshot);
+        let age = now.duration_since(newest.taken());
         if let Some(max_age) = max_age.filter(|max_age| age > *max_age) {
             findings.push(
                 Finding::failure(

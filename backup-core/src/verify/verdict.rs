@@ -5,12 +5,14 @@ use crate::level::{Level, Outcome};
 use crate::names::Series;
 use crate::proof::Proof;
 use crate::repository::catalog::Authenticity;
+use crate::text::printable;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::fmt;
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Worth knowing; does not change the status.
@@ -23,11 +25,12 @@ pub enum Severity {
 
 /// Something that a verification found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// How much it matters.
     pub severity: Severity,
     /// A stable name: an error code, or one of `no_backups`, `no_usable_backup`, `backup_missing`, `manifest_replaced`, `backup_too_old`,
-    /// `backup_too_small`, `backup_shrank`, `newer_unusable`, `clock_skew`, `future_dated`, `unexpected_object`, `left_out`,
+    /// `backup_too_small`, `backup_shrank`, `newer_unusable`, `clock_skew`, `future_dated`, `dated_ahead`, `unexpected_object`, `left_out`,
     /// `structure_not_checked`, `restore_failed`, `difference`, `untested`, `assertion_failed`, `assertion_unverified`, `proof`,
     /// `proof_not_recorded`.
     pub code: &'static str,
@@ -57,6 +60,7 @@ impl Finding {
 
 /// The status of a verification, worst finding first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Everything that was asked for was checked, and holds.
@@ -86,6 +90,7 @@ impl fmt::Display for Status {
 
 /// What is known of one backup.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct BackupVerdict {
     /// Its series.
@@ -131,6 +136,7 @@ pub(crate) fn describe(authenticity: &Authenticity) -> String {
 
 /// The result of a verification.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Verdict {
     /// The repository.
@@ -192,7 +198,8 @@ impl Finding {
             Severity::Warning => "warning",
             Severity::Failure => "FAILURE",
         };
-        writeln!(f, "{indent}{severity}: {} [{}]", self.message, self.code)?;
+        // One line, whatever names are in it: a name with line feeds could forge a verdict.
+        writeln!(f, "{indent}{severity}: {} [{}]", printable(&self.message), self.code)?;
         if !self.hint.is_empty() {
             writeln!(f, "{indent}  hint: {}", self.hint)?;
         }
@@ -206,11 +213,11 @@ impl fmt::Display for BackupVerdict {
         let reached = self.reached.map_or("nothing", Level::as_str);
         writeln!(f, "{}  {}  {:<10}  proven: {reached}", self.id, self.series, self.outcome)?;
         for held in &self.held {
-            writeln!(f, "  {held}")?;
+            writeln!(f, "  {}", printable(held))?;
         }
         if let Some(proof) = &self.proof {
             if !proof.compared.is_empty() {
-                writeln!(f, "  compared: {}", proof.compared)?;
+                writeln!(f, "  compared: {}", printable(&proof.compared))?;
             }
             let seconds: f64 = proof.phases.iter().map(|phase| phase.seconds).sum();
             writeln!(f, "  restored into {}, in {seconds:.1} s", proof.scratch)?;

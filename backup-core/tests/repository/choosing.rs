@@ -5,7 +5,7 @@ use backup_core::error::codes;
 use backup_core::id::BackupId;
 use backup_core::names::{Label, Series};
 use backup_core::repository::Repository;
-use backup_core::repository::catalog::{Filter, Selector};
+use backup_core::repository::catalog::{Filter, ManifestRecord, Selector};
 use backup_core::testing::sink::MemorySink;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
@@ -58,6 +58,78 @@ async fn latest_is_by_snapshot_and_not_from_the_future() {
     assert_eq!(latest(&repository, &before(300)).await.unwrap(), newest);
     assert_eq!(latest(&repository, &before(-60)).await.unwrap(), older);
     assert_code(latest(&repository, &before(-7200)).await, &codes::BACKUP_NOT_FOUND);
+}
+
+/// The clock of a database server was three days ahead. Once that time has come, the backup is as old as it is.
+#[tokio::test]
+async fn a_wrong_clock_makes_no_backup_the_newest_for_ever() {
+    const DAY: i64 = 86_400;
+    let (memory, repository) = at_noon().await;
+    let noon: Timestamp = NOON.parse().unwrap();
+    let at = |seconds: i64| noon + SignedDuration::from_secs(seconds);
+    let manifest = |id: &BackupId| key(format!("catalog/app/{id}.manifest"));
+    let all = Filter::default();
+    let newest = async || repository.find_with_doubts(&Selector::Latest, &all, false).await.unwrap();
+
+    let before = made(&repository, "app", "manual", -60).await;
+    let ahead = made(&repository, "app", "manual", 3 * DAY).await;
+    memory.set_time(Some(at(DAY)));
+    let after = made(&repository, "app", "manual", DAY - 60).await;
+    // Its time has come, and there is one that was made later.
+    memory.set_time(Some(at(4 * DAY)));
+    let (found, doubts) = newest().await;
+    assert_eq!(found.manifest.id, after);
+    assert!(doubts.len() == 1 && doubts[0].contains(&format!("{ahead} was dated by a wrong clock")), "{doubts:?}");
+    assert_eq!(latest(&repository, &Filter { before: Some(at(DAY / 2)), ..all.clone() }).await.unwrap(), ahead);
+    let catalog = repository.catalog(None).await.unwrap();
+    let order: Vec<BackupId> = catalog.entries().iter().map(|entry| entry.id.clone()).collect();
+    assert_eq!(order, [&before, &ahead, &after].map(Clone::clone));
+    assert_eq!(catalog.before(&found).unwrap().manifest.id, ahead);
+    // It is two days younger by its own word than by the store's: too old all the same, and that is said of the one made after it.
+    let verdict = repository.verify().options(small()).run().await.unwrap();
+    let codes: Vec<&str> = verdict.findings.iter().map(|finding| finding.code).collect();
+    assert!(codes.contains(&"dated_ahead") && codes.contains(&"backup_too_old"), "{verdict}");
+    assert!(verdict.to_string().contains(&format!("the newest backup of series app, {after}")), "{verdict}");
+    // The next one follows on what was made last, not on what says so.
+    let next = made(&repository, "app", "manual", 4 * DAY - 60).await;
+    let previous = repository.read_manifest(&Series::new("app").unwrap(), &next).await.unwrap().manifest.previous;
+    assert_eq!(previous.unwrap().id, after);
+    let (found, doubts) = newest().await;
+    assert_eq!((found.manifest.id, doubts), (next.clone(), Vec::new()), "what it claims is over");
+
+    // Alone, it is the newest there is, and as old as the store says.
+    for id in [&before, &after, &next] {
+        memory.remove(&manifest(id));
+    }
+    let (found, doubts) = newest().await;
+    assert_eq!((&found.manifest.id, found.taken() <= noon), (&ahead, true));
+    assert!(doubts[0].contains("wrong clock"), "{doubts:?}");
+    let verdict = repository.verify().options(small()).run().await.unwrap();
+    assert!(verdict.findings.iter().any(|finding| finding.code == "backup_too_old"), "{verdict}");
+}
+
+/// Copies are written later than their snapshots were taken; some stores keep no times at all.
+#[tokio::test]
+async fn neither_copies_nor_stores_without_times_look_like_wrong_clocks() {
+    let (memory, repository) = at_noon().await;
+    let older = made(&repository, "app", "manual", -7200).await;
+    let newest = made(&repository, "app", "manual", -60).await;
+    let manifest = |id: &BackupId| key(format!("catalog/app/{id}.manifest"));
+    let noon: Timestamp = NOON.parse().unwrap();
+    // The older one was copied last.
+    memory.set_modified(&manifest(&older), noon + SignedDuration::from_hours(9));
+    let nothing =
+        |found: (ManifestRecord, Vec<String>)| assert_eq!((found.0.manifest.id, found.1), (newest.clone(), Vec::new()));
+    nothing(repository.find_with_doubts(&Selector::Latest, &Filter::default(), false).await.unwrap());
+    // A little ahead is no wrong clock.
+    memory.set_modified(&manifest(&newest), noon - SignedDuration::from_secs(360));
+    nothing(repository.find_with_doubts(&Selector::Latest, &Filter::default(), false).await.unwrap());
+    for none in ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "1980-01-01T00:00:00Z", "2000-01-01T00:00:00Z"] {
+        memory.set_modified(&manifest(&newest), none.parse().unwrap());
+        nothing(repository.find_with_doubts(&Selector::Latest, &Filter::default(), false).await.unwrap());
+        let verdict = repository.verify().options(small()).run().await.unwrap();
+        assert!(!verdict.findings.iter().any(|finding| finding.code == "dated_ahead"), "{verdict}");
+    }
 }
 
 /// Ids of one second are in any order; the snapshots are not.

@@ -50,6 +50,7 @@ pub struct Assertion {
 
 /// What it means when an assertion does not pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "AssertionSeverity"))]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// A failure.
@@ -112,6 +113,7 @@ pub(super) enum Counted {
 
 /// A table whose newest row must be new: not older than `within` before the time that the data is of.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Fresh {
     /// The table.
@@ -120,11 +122,13 @@ pub struct Fresh {
     pub column: String,
     /// How old the newest row may be.
     #[serde(deserialize_with = "duration")]
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub within: Duration,
 }
 
 /// Whole numbers that must follow one another without gaps and repetitions.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NoGaps {
     /// The table.
@@ -178,34 +182,67 @@ pub fn validate(assertions: &[Assertion]) -> Result<()> {
     }
 }
 
-/// The words of the configuration.
+/// One named check of a restored database: exactly one of the checks is given.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Assertion"))]
 #[serde(deny_unknown_fields)]
 struct Entry {
+    /// Its name, in results.
     name: String,
+    /// What its failing means.
     #[serde(default)]
     severity: Severity,
+    /// How long it may take, e.g. `5m`; an assertion that takes longer is unverified.
     #[serde(default, deserialize_with = "maybe_duration")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     timeout: Option<Duration>,
+    /// One SQL statement that must give one row with one column, true.
     sql: Option<String>,
+    /// A number that must lie in a range.
     count: Option<CountEntry>,
+    /// A table whose newest row must be new.
     fresh: Option<Fresh>,
+    /// Numbers that must follow one another.
     no_gaps: Option<NoGaps>,
+    /// A function or procedure that must exist: with the types of its arguments, or any of that name.
     function: Option<String>,
+    /// A program with its arguments, run without a shell; it gets the database's URL as `DATABASE_URL`.
     command: Option<Vec<String>>,
+    /// Tables that must exist.
     tables: Option<Vec<String>>,
+    /// Tables that must have row-level security on; `schema.*` for all of a schema.
     row_level_security: Option<Vec<String>>,
+    /// No constraint may be `NOT VALID`.
     valid_constraints: Option<bool>,
+    /// No index may be invalid.
     valid_indexes: Option<bool>,
+    /// The extension amcheck must find nothing wrong.
     amcheck: Option<bool>,
 }
 
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Assertion {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        Entry::schema_name()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Entry::json_schema(generator)
+    }
+}
+
+/// A number that must lie in a range: of a table's rows, or what one SQL statement gives.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Count"))]
 #[serde(deny_unknown_fields)]
 struct CountEntry {
+    /// The table whose rows are counted.
     table: Option<String>,
+    /// The SQL statement that gives the number.
     sql: Option<String>,
+    /// The least that passes.
     min: Option<i64>,
+    /// The most that passes.
     max: Option<i64>,
 }
 

@@ -16,16 +16,20 @@ pub struct Env {
 impl Env {
     /// The environment of this process.
     pub fn from_process() -> Self {
-        let mut env: Env = std::env::vars_os()
-            .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
-            .collect();
-        if env.get("HOME").is_none()
+        let variables = std::env::vars_os();
+        let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        variables.map(|(name, value)| (text(name), text(value))).collect::<Env>().of_this_user()
+    }
+
+    /// The same with what libpq asks the operating system for: the user's name, and the home folder where no variable gives it.
+    pub fn of_this_user(mut self) -> Self {
+        if self.get("HOME").is_none()
             && let Some(home) = std::env::home_dir()
         {
-            env.variables.insert("HOME".into(), home.to_string_lossy().into_owned());
+            self.variables.insert("HOME".into(), home.to_string_lossy().into_owned());
         }
-        env.login = login_name();
-        env
+        self.login = login_name();
+        self
     }
 
     /// The value of a variable, unless it is unset or empty.

@@ -99,7 +99,7 @@ mod tests {
         for service in ["c", "bad", "worse"] {
             assert_eq!(load(service, file, &env).err().unwrap().code().name(), "invalid_argument");
         }
-        assert_eq!(load("a", Some("/nonexistent/file"), &env).err().unwrap().code().name(), "object_not_found");
+        assert_eq!(load("a", Some("/nonexistent/file"), &env).err().unwrap().code().name(), "file_not_found");
     }
 
     #[test]

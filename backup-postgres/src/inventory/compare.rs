@@ -55,6 +55,7 @@ const REWRITTEN: [&str; 17] = [
 
 /// One difference of one object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ObjectDifference"))]
 #[non_exhaustive]
 pub struct Difference {
     /// The object, for people: `table public.orders`.
@@ -68,6 +69,7 @@ pub struct Difference {
     pub name: Name,
     /// What differs.
     #[serde(flatten)]
+    #[cfg_attr(feature = "schema", schemars(with = "schema::Change"))]
     pub change: Change,
 }
 
@@ -150,6 +152,69 @@ pub enum Change {
         /// Which it has.
         found: String,
     },
+}
+
+/// How [`Change`] is written: flat, with the fields that belong to the kind of change.
+#[cfg(feature = "schema")]
+mod schema {
+    use super::{Name, SequenceValue};
+    use schemars::JsonSchema;
+
+    #[derive(JsonSchema)]
+    #[allow(dead_code, reason = "only its schema is used")]
+    pub(super) struct Change {
+        /// What differs.
+        change: Kind,
+        /// What it should be: with `rows`, `owner`, `tablespace`, `access_method`, `sequence`, `size` and `version`.
+        #[schemars(skip_serializing_if = "Option::is_none")]
+        expected: Option<Value>,
+        /// What it is: with the same kinds of change.
+        #[schemars(skip_serializing_if = "Option::is_none")]
+        found: Option<Value>,
+        /// With `values`: how many rows there are on both sides.
+        #[schemars(skip_serializing_if = "Option::is_none")]
+        rows: Option<u64>,
+        /// With `bytes`: how many bytes the large object has.
+        #[schemars(skip_serializing_if = "Option::is_none")]
+        bytes: Option<u64>,
+        /// With `columns`: those that are missing.
+        #[schemars(skip_serializing_if = "Option::is_none")]
+        missing: Option<Vec<Name>>,
+        /// With `columns`: those that are not expected.
+        #[schemars(skip_serializing_if = "Option::is_none")]
+        unexpected: Option<Vec<Name>>,
+    }
+
+    /// What can differ.
+    #[derive(JsonSchema)]
+    #[schemars(rename = "ChangeKind", rename_all = "snake_case")]
+    #[allow(dead_code, reason = "only its schema is used")]
+    enum Kind {
+        Missing,
+        Unexpected,
+        Rows,
+        Values,
+        Columns,
+        Definition,
+        Owner,
+        Tablespace,
+        AccessMethod,
+        Sequence,
+        Size,
+        Bytes,
+        Privileges,
+        Version,
+    }
+
+    /// A number, a name, or where a sequence stands.
+    #[derive(JsonSchema)]
+    #[schemars(rename = "ChangeValue", untagged)]
+    #[allow(dead_code, reason = "only its schema is used")]
+    enum Value {
+        Number(u64),
+        Name(Name),
+        Sequence(SequenceValue),
+    }
 }
 
 /// What the two sides are called.

@@ -113,6 +113,7 @@ pub struct ObjectRecord {
 
 /// Where a sequence stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SequenceValue {
     /// `last_value`.
     pub last: i64,

@@ -45,11 +45,11 @@ pub(crate) async fn prove(
     proof.scratch = place.describe();
     proof.isolation = place.isolation();
     proof.versions = place.versions(backup);
-    let mut rehearsal = Rehearsal::prepare(backup, &place.stage(prover)).await?;
     let noted = match &sealed {
         Recorded::Available(inventory) => Some(&**inventory),
         Recorded::Unavailable { .. } => None,
     };
+    let mut rehearsal = Rehearsal::prepare(backup, noted, &place.stage(prover)).await?;
     let restored = restore(backup, noted, &mut rehearsal, &mut watch, &*monitor).await;
     let errors = match restored {
         Ok(errors) => errors,
@@ -60,6 +60,11 @@ pub(crate) async fn prove(
         let error = blame(&place, &errors, None);
         if !error.is(&RESTORE_FAILED) {
             return Err(error);
+        }
+        // Whatever its words were: who is not there any more cannot say that the backup is bad.
+        if let Err(gone) = place.answers().await {
+            let message = format!("the scratch server is gone: {}; before that: {}", gone.chain(), errors.join("; "));
+            return Err(Error::new(&SCRATCH_LOST, message));
         }
     }
     for gap in &rehearsal.lacking {

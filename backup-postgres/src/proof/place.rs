@@ -1,7 +1,7 @@
 //! Where a backup is restored for a proof: a scratch cluster of our own, or a server that was named.
 
 use crate::connection::{Connection, Session};
-use crate::error::codes::QUERY_FAILED;
+use crate::error::codes::{CONNECTION_LOST, DATABASE_UNREACHABLE, QUERY_FAILED};
 use crate::prover::PgProver;
 use crate::queries;
 use crate::restore::rehearsal::{Gap, Stage};
@@ -119,6 +119,19 @@ impl Place {
     }
 
     /// Why the cluster ended, if it did.
+    /// Whether the server is there.
+    pub(super) async fn answers(&self) -> Result<()> {
+        let connection = match self {
+            Place::Own(scratch) => scratch.connection(),
+            Place::Server { connection, .. } => connection,
+        };
+        match connection.connect().await {
+            Err(error) if error.is(&DATABASE_UNREACHABLE) || error.is(&CONNECTION_LOST) => Err(error),
+            // A database of that name may be gone, for one that the backup brings.
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn died(&self) -> Option<String> {
         match self {
             Place::Own(scratch) => scratch.died(),

@@ -9,7 +9,7 @@ use crate::error::codes::{CONNECTION_LOST, QUERY_FAILED};
 use crate::inventory::rows::{RowsInOrder, TERMINATOR};
 use crate::inventory::{Inventory, Name, TableName, TableRecord};
 use crate::queries;
-use crate::restore::rehearsal::{quote_name, quote_string};
+use crate::restore::{quote_name, quote_string};
 use backup_core::error::ResultExt;
 use backup_core::{Error, Result};
 use futures::TryStreamExt;

@@ -4,6 +4,7 @@ use super::programs::{failure, judge, write_list};
 use super::server::Server;
 use super::{ArchiveHead, Choices, PgRestore, Toc, part_bytes, version};
 use crate::error::codes::RESTORE_REFUSED;
+use crate::pooler::refuse_pooler;
 use crate::tools::{Installed, Tools};
 use backup_core::command::CommandWriter;
 use backup_core::error::codes::CANCELLED;
@@ -85,6 +86,7 @@ impl PgRestore {
     /// Looks at both sides; nothing is changed.
     async fn prepare_clean(&self, backup: &dyn Restorable) -> Result<(ArchiveHead, Tools, Vec<String>)> {
         let session = self.connection.connect().await?;
+        refuse_pooler(&session).await?;
         let server = Server::ask(&session, self.connection.database()).await?;
         let choices = Choices {
             no_owner: self.no_owner,

@@ -26,6 +26,8 @@ use std::time::{Duration, Instant};
 
 /// Rows are handed over in messages of this size.
 const MESSAGE: usize = 256 << 10;
+/// Tables that lie side by side and have no more bytes than this are read together.
+const RUN: u64 = 8 << 20;
 /// Where the function is that empties tables for a role that may not.
 const SCHEMA: &str = "backproof_loading";
 
@@ -50,6 +52,73 @@ pub(super) struct Job {
     pub(super) copy: String,
 }
 
+impl Job {
+    fn bytes(&self) -> u64 {
+        self.record.block.to - self.record.block.from
+    }
+}
+
+/// Tables that lie side by side: a segment that holds several small ones is fetched and opened once.
+#[derive(Debug, Default)]
+struct Run {
+    jobs: Vec<Job>,
+    bytes: u64,
+}
+
+/// Puts the tables that lie side by side together; gives the largest runs first.
+fn runs(mut tables: Vec<Job>) -> VecDeque<Run> {
+    tables.sort_by_key(|job| job.record.block.from);
+    let mut runs: Vec<Run> = Vec::new();
+    let mut end = None;
+    for job in tables {
+        let (block, bytes) = (job.record.block, job.bytes());
+        match runs.last_mut() {
+            Some(run) if end == Some(block.from) && run.bytes + bytes <= RUN => {
+                run.bytes += bytes;
+                run.jobs.push(job);
+            }
+            _ => runs.push(Run { jobs: vec![job], bytes }),
+        }
+        end = Some(block.to);
+    }
+    runs.sort_by_key(|run| std::cmp::Reverse(run.bytes));
+    runs.into()
+}
+
+/// The bytes of a run, block by block.
+struct Blocks {
+    stream: PartStream,
+    /// What was read beyond the current block.
+    rest: Bytes,
+    /// How long the backup was waited for.
+    waited: Duration,
+}
+
+impl Blocks {
+    async fn open(backup: &dyn Restorable, run: &Run) -> Result<Self> {
+        let from = run.jobs.first().map_or(0, |job| job.record.block.from);
+        let stream = backup.open_range(&crate::dump_part(), from..from + run.bytes).await?;
+        Ok(Blocks { stream, rest: Bytes::new(), waited: Duration::ZERO })
+    }
+
+    /// The next piece of a block of which so many bytes are left.
+    async fn next(&mut self, left: &mut u64) -> Result<Option<Bytes>> {
+        if *left == 0 {
+            return Ok(None);
+        }
+        if self.rest.is_empty() {
+            let began = Instant::now();
+            let piece = self.stream.next().await?;
+            self.waited += began.elapsed();
+            self.rest = piece.ok_or_else(|| Error::new(&PART_INVALID, "the dump ends inside a table's rows"))?;
+        }
+        let length = usize::try_from(*left).unwrap_or(usize::MAX).min(self.rest.len());
+        let piece = self.rest.split_to(length);
+        *left -= piece.len() as u64;
+        Ok(Some(piece))
+    }
+}
+
 /// Large objects to be loaded.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
@@ -69,7 +138,7 @@ pub(super) struct Load<'a> {
     pub(super) connection: &'a Connection,
     pub(super) lc_monetary: Option<&'a str>,
     pub(super) jobs: usize,
-    queue: Mutex<VecDeque<Job>>,
+    queue: Mutex<VecDeque<Run>>,
     errors: Mutex<Vec<String>>,
     waited: Mutex<Duration>,
 }
@@ -87,10 +156,10 @@ impl<'a> Load<'a> {
     }
 
     /// Loads the tables. Gives the errors, and how long the backup was waited for, by the connection that waited longest.
-    pub(super) async fn tables(self, mut tables: Vec<Job>) -> Result<(Vec<String>, Duration)> {
-        tables.sort_by_key(|job| std::cmp::Reverse(job.record.block.to - job.record.block.from));
-        let workers = self.jobs.min(tables.len());
-        *self.queue.lock().unwrap_or_else(PoisonError::into_inner) = tables.into();
+    pub(super) async fn tables(self, tables: Vec<Job>) -> Result<(Vec<String>, Duration)> {
+        let runs = runs(tables);
+        let workers = self.jobs.min(runs.len());
+        *self.queue.lock().unwrap_or_else(PoisonError::into_inner) = runs;
         futures::future::try_join_all((0..workers).map(|_| self.worker())).await?;
         let errors = self.errors.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok((errors, self.waited.into_inner().unwrap_or_else(PoisonError::into_inner)))
@@ -107,12 +176,17 @@ impl<'a> Load<'a> {
         let mut waited = Duration::ZERO;
         loop {
             let next = self.queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-            let Some(job) = next else { break };
-            if let Err(words) = self.table(&session, &job, &mut waited).await? {
-                self.errors.lock().unwrap_or_else(PoisonError::into_inner).push(words);
-                // Nothing that follows could make it good.
-                self.queue.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            let Some(run) = next else { break };
+            let mut blocks = Blocks::open(self.backup, &run).await?;
+            for job in &run.jobs {
+                if let Err(words) = self.table(&session, job, &mut blocks).await? {
+                    self.errors.lock().unwrap_or_else(PoisonError::into_inner).push(words);
+                    // Nothing that follows could make it good.
+                    self.queue.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                    break;
+                }
             }
+            waited += blocks.waited;
         }
         let mut longest = self.waited.lock().unwrap_or_else(PoisonError::into_inner);
         *longest = waited.max(*longest);
@@ -124,7 +198,7 @@ impl<'a> Load<'a> {
         &self,
         session: &Session,
         job: &Job,
-        waited: &mut Duration,
+        blocks: &mut Blocks,
     ) -> Result<std::result::Result<(), String>> {
         let Job { record, copy } = job;
         let refused = |error: tokio_postgres::Error| {
@@ -147,14 +221,12 @@ impl<'a> Load<'a> {
             Err(error) => return Ok(Err(refused(error))),
         };
         let mut sink = std::pin::pin!(sink);
-        let mut stream = self.backup.open_range(&crate::dump_part(), record.block.from..record.block.to).await?;
+        let mut left = job.bytes();
         let mut parser = Parser::at_block(Rows::default(), record.block.id, record.block.from);
         let mut pending: Vec<Bytes> = Vec::new();
         let mut taken = true;
         loop {
-            let began = Instant::now();
-            let piece = stream.next().await?;
-            *waited += began.elapsed();
+            let piece = blocks.next(&mut left).await?;
             let ended = piece.is_none();
             // The next rows are taken apart while those before are sent.
             let parse = async {

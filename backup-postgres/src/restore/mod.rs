@@ -21,6 +21,7 @@ mod toc;
 use crate::archive::Parser;
 use crate::connection::{Connection, Env, Session};
 use crate::error::codes::{DATABASE_EXISTS, RESTORE_REFUSED};
+use crate::pooler::refuse_pooler;
 use crate::tools::{Installed, Tools, Version};
 use async_trait::async_trait;
 use backup_core::command::CommandWriter;
@@ -34,6 +35,7 @@ use backup_core::{Error, Result};
 use bytes::Bytes;
 use database::{Created, failed};
 use folder::PrivateFolder;
+use futures::StreamExt;
 use programs::{PgRestoreProgram, failure, judge};
 use server::Server;
 pub(crate) use statement::{quote_name, quote_string};
@@ -152,6 +154,7 @@ impl PgRestore {
             return Err(Error::new(&INVALID_ARGUMENT, message).with_hint("choose a name of 1 to 63 bytes"));
         }
         let session = self.connect().await?;
+        refuse_pooler(&session).await?;
         let server = Server::ask(&session, &name).await?;
         let choices = Choices {
             no_owner: self.no_owner,
@@ -385,9 +388,20 @@ struct ArchiveHead {
 
 impl ArchiveHead {
     async fn read(backup: &dyn Restorable, toc: Toc) -> Result<Self> {
+        Self::read_stream(backup.open(&dump_part()).await?, toc).await
+    }
+
+    /// The same where the table of contents is known to end about there: what follows is not fetched ahead.
+    async fn read_up_to(backup: &dyn Restorable, end: u64, toc: Toc) -> Result<Self> {
+        let dump = dump_part();
+        let [head, rest] =
+            [backup.open_range(&dump, 0..end).await?, backup.open_range(&dump, end..part_bytes(backup)).await?];
+        Self::read_stream(PartStream::new(head.into_stream().chain(rest.into_stream())), toc).await
+    }
+
+    async fn read_stream(stream: PartStream, toc: Toc) -> Result<Self> {
         let failed = |error| io_error("write the table of contents to a temporary file", error);
         let folder = PrivateFolder::make().map_err(failed)?;
-        let stream = backup.open(&dump_part()).await?;
         let mut head = ArchiveHead {
             parser: Parser::new(toc),
             stream,
@@ -422,6 +436,13 @@ impl ArchiveHead {
 
     fn path(&self) -> PathBuf {
         self.folder.path().join("toc")
+    }
+
+    /// What follows the table of contents is read elsewhere.
+    fn close(&mut self) {
+        self.rest = Bytes::new();
+        self.stream = PartStream::new(futures::stream::empty());
+        self.ended = true;
     }
 
     /// Gives the whole archive, from its start, until it ends or the program takes no more.

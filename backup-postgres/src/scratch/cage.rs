@@ -48,7 +48,7 @@ const FEW_IDS: std::ops::Range<u32> = 64_000..65_500;
 /// The user id inside of a user namespace of our own.
 const INNER_ID: u32 = 70;
 /// Trying a cage takes this long at most.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One kind of isolation: how it was reached, or why it was not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -107,6 +107,15 @@ impl fmt::Display for Isolation {
     }
 }
 
+/// How a cage is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Search {
+    /// The best one, whether it works here or not.
+    Best,
+    /// The best one in which PostgreSQL was seen to run.
+    Tried,
+}
+
 /// A way to run a server: which of the things above it uses.
 #[derive(Clone, Debug)]
 pub(super) struct Cage {
@@ -134,7 +143,13 @@ enum Kind {
 
 impl Cage {
     /// The best way that works here. `programs` is the folder with the server's programs.
-    pub(super) async fn best(folder: &Folder, programs: &Path, hidden: &[PathBuf], env: &Env) -> Self {
+    pub(super) async fn find(
+        search: Search,
+        folder: &Folder,
+        programs: &Path,
+        hidden: &[PathBuf],
+        env: &Env,
+    ) -> Result<Self> {
         let standard = "/usr/sbin:/usr/bin:/sbin:/bin";
         let path = env.get("PATH").map_or(standard.to_owned(), |path| format!("{path}:{standard}"));
         let mut cage =
@@ -162,14 +177,18 @@ impl Cage {
         for kind in kinds {
             cage.kind = *kind;
             cage.owner = as_root.then(|| unused_id(folder.number()));
+            if search == Search::Best {
+                folder.give_to(cage.owner)?;
+                return Ok(cage);
+            }
             match cage.attempt(folder, programs).await {
-                Ok(()) => return cage,
+                Ok(()) => return Ok(cage),
                 Err(reason) => cage.failed.push(format!("{}: {reason}", kind.name())),
             }
         }
         cage.kind = Kind::Open;
         cage.owner = None;
-        cage
+        Ok(cage)
     }
 
     /// Whether the server could run at all: PostgreSQL refuses to be root.

@@ -99,6 +99,11 @@ impl Folder {
         self.path.join("ended")
     }
 
+    /// Is there when a program of PostgreSQL ran in the cage.
+    pub(super) fn caged(&self) -> PathBuf {
+        self.path.join("s/caged")
+    }
+
     pub(super) fn log(&self) -> PathBuf {
         self.path.join("log")
     }

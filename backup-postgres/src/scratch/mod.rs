@@ -16,7 +16,7 @@ use crate::tools::{Installed, Tools, Version};
 use backup_core::error::codes::NO_SPACE;
 use backup_core::error::io_error;
 use backup_core::{Error, Result};
-use cage::Cage;
+use cage::{Cage, Search};
 use folder::Folder;
 use settings::Sizes;
 use std::os::unix::process::CommandExt;
@@ -162,6 +162,17 @@ impl Scratch {
         let tools = Installed::find(options.tools.as_deref(), &options.env)
             .await
             .for_scratch(options.archive, options.server)?;
+        // The best cage works nearly everywhere: only where it does not, what does is found out beforehand.
+        match Self::start_in(options, tools.clone(), Search::Best).await? {
+            Some(scratch) => Ok(scratch),
+            None => Self::start_in(options, tools, Search::Tried).await?.ok_or_else(|| {
+                Error::new(&SCRATCH_FAILED, "the scratch cluster's cage worked when it was tried, and then did not")
+            }),
+        }
+    }
+
+    /// Starts it in the cage that is found in this way; `None` when the cage does not work here.
+    async fn start_in(options: &ScratchOptions, tools: Tools, search: Search) -> Result<Option<Self>> {
         let parent =
             options.folder.clone().unwrap_or_else(|| options.env.get("TMPDIR").map_or("/tmp".into(), PathBuf::from));
         // Leftovers to be removed may be large.
@@ -172,7 +183,7 @@ impl Scratch {
             made.map_err(|error| Error::new(&SCRATCH_FAILED, "make the scratch cluster's folder").with_source(error))??;
         options.check_space(&folder)?;
         let programs = tools.pg_dump.path.parent().unwrap_or(Path::new("/")).to_owned();
-        let cage = Cage::best(&folder, &programs, &options.hidden, &options.env).await;
+        let cage = Cage::find(search, &folder, &programs, &options.hidden, &options.env).await?;
         if !cage.is_possible() {
             let message =
                 format!("PostgreSQL refuses to run as root, and no other user could be used: {}", cage.failures());
@@ -188,11 +199,19 @@ impl Scratch {
         }
         name_the_user(&cage, &folder, &mut server).await?;
         let (supervisor, pipe) = supervise(&mut folder, &cage, server, options.low_priority)?;
-        let connection = Connection::on_socket(&folder.inner(), &options.superuser, "postgres")?;
+        let connection = Connection::on_socket(&folder.inner(), &options.superuser, "postgres")?
+            .with_more_options(&settings::session_options(tools.pg_dump.version.major));
         let isolation = cage.isolation();
         let mut scratch = Scratch { supervisor, pipe: Some(pipe), folder, connection, isolation, tools };
-        scratch.wait_until_ready().await?;
-        Ok(scratch)
+        let limit = if search == Search::Best { cage::PATIENCE } else { START_LIMIT };
+        match scratch.wait_until_ready(limit).await {
+            Ok(()) => Ok(Some(scratch)),
+            Err(_) if search == Search::Best && cage.is_namespace() && !scratch.folder.caged().exists() => {
+                scratch.stop().await;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The database `postgres` of the cluster, for its superuser. No password is needed; nobody else can reach the socket.
@@ -241,7 +260,8 @@ impl Scratch {
         }
     }
 
-    async fn wait_until_ready(&mut self) -> Result<()> {
+    /// Waits, `limit` at most until something runs in the cage.
+    async fn wait_until_ready(&mut self, limit: Duration) -> Result<()> {
         let began = Instant::now();
         let status = self.folder.data().join("postmaster.pid");
         loop {
@@ -256,8 +276,8 @@ impl Scratch {
             if self.folder.ended().exists() {
                 return Err(self.refused(failed("did not start".into())));
             }
-            if began.elapsed() > START_LIMIT {
-                return Err(failed(format!("was not ready after {} s", START_LIMIT.as_secs())));
+            if began.elapsed() > limit && (began.elapsed() > START_LIMIT || !self.folder.caged().exists()) {
+                return Err(failed(format!("was not ready after {} s", began.elapsed().as_secs())));
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

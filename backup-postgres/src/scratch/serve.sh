@@ -6,6 +6,8 @@ shift 3
 umask 077
 ulimit -c 0
 cd "$folder"
+# Now it is known that programs run where we are.
+"$programs/postgres" --version >caged
 [ -e "$folder/data/PG_VERSION" ] || "$programs/initdb" -D "$folder/data" --no-sync --no-instructions --auth=trust --username="$superuser" --encoding=UTF8 --locale=C "$@" >initdb.log 2>&1 ||
     { status=$?; cat initdb.log >&2; exit "$status"; }
 [ -z "${BACKPROOF_INITDB:-}" ] || exit 0

@@ -58,6 +58,10 @@ pub(super) fn configuration(folder: &Path, major: u32, sizes: Sizes, more: &[(St
     set("wal_buffers", "16MB");
     set("autovacuum", "off");
     set("bgwriter_lru_maxpages", "0");
+    set("bgwriter_delay", "10s");
+    set("wal_writer_delay", "10s");
+    // As many indexes are made at once as there are processors.
+    set("max_parallel_maintenance_workers", "0");
     set("track_counts", "off");
     set("jit", "off");
     set("huge_pages", "off");
@@ -98,6 +102,23 @@ pub(super) fn configuration(folder: &Path, major: u32, sizes: Sizes, more: &[(St
         let _ = writeln!(text, "{name} = '{value}'");
     }
     text
+}
+
+/// What every session in the cluster starts with. The restored database has settings of the source, and they hold from a session's first statement on,
+/// before it could change them: limits on time that are too short on a busy machine, and serializable transactions, of which one of
+/// two that run side by side may fail.
+pub(super) fn session_options(major: u32) -> String {
+    let mut limits = vec!["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"];
+    if major >= 14 {
+        limits.push("idle_session_timeout");
+    }
+    if major >= 17 {
+        limits.push("transaction_timeout");
+    }
+    let limits = limits.iter().map(|limit| format!("-c {limit}=0"));
+    // A space in a value is escaped (pg_split_opts in postinit.c).
+    let isolation = ["-c default_transaction_isolation=read\\ committed", "-c default_transaction_deferrable=off"];
+    limits.chain(isolation.map(str::to_owned)).collect::<Vec<_>>().join(" ")
 }
 
 /// Bytes of memory that this machine, or the container we are in, has to spare. 1 GiB where nobody says.

@@ -1,5 +1,6 @@
 //! What can stand in the way of a swap.
 
+use super::left_behind;
 use super::names::Names;
 use crate::connection::Session;
 use crate::error::codes::{QUERY_FAILED, SWAP_REFUSED};
@@ -106,6 +107,7 @@ pub(super) async fn plan(session: &Session, names: &Names, ignore_slots: bool) -
             (_, false) => obstacles.push(format!("{what}: drop it, or say --ignore-slots")),
         }
     }
+    warnings.extend(left_behind::stopped(session, live_oid, &names.live).await?);
     let mut has_beside = false;
     for found in session.query(queries::SWAP_NAMES, &[&live_oid]).await.or_code(&QUERY_FAILED, failed)? {
         let (name, comment): (String, Option<String>) = (found.get(0), found.get(1));
@@ -113,11 +115,8 @@ pub(super) async fn plan(session: &Session, names: &Names, ignore_slots: bool) -
             obstacles.push(format!("database \"{name}\" exists already: try again"));
         } else if name == names.beside {
             has_beside = true;
-        } else if name.starts_with(&prefix(&names.beside))
-            && is_dated(&name)
-            && comment.is_none_or(|text| !text.starts_with("backproof: this was"))
-        {
-            warnings.push(format!("database \"{name}\" may be left of a swap that was killed: drop it if so"));
+        } else {
+            warnings.extend(left_behind::database(names, &name, comment.as_deref()));
         }
     }
     let Names { live, beside, kept, .. } = names;
@@ -168,18 +167,18 @@ pub(super) fn rename_obstacles(row: &tokio_postgres::Row, names: &Names) -> Vec<
 }
 
 /// `NAME_WORD_` of a dated name.
-fn prefix(name: &str) -> String {
+pub(super) fn prefix(name: &str) -> String {
     name.rfind('_').map_or_else(String::new, |at| name[..=at].to_owned())
 }
 
-fn is_dated(name: &str) -> bool {
+pub(super) fn is_dated(name: &str) -> bool {
     let stamp = name.rsplit('_').next().unwrap_or_default().as_bytes();
     stamp.len() == 16 && stamp[8] == b'T' && stamp[15] == b'Z'
 }
 
 /// Makes an empty database, renames it and drops it: what managed servers forbid beyond PostgreSQL's own rules shows only when it is tried.
 pub(super) async fn try_renaming(session: Session, names: &Names) -> Result<()> {
-    let first = format!("backproof_probe_{}", random_hex()?);
+    let first = format!("{}{}", left_behind::PROBE, random_hex()?);
     let hint = format!("swapping \"{}\" takes that; use a role that may, {OTHERWISE}", names.live);
     // To its end, even when our caller is dropped: nothing is left.
     let tried = tokio::spawn(async move {

@@ -10,11 +10,12 @@
 //! - what can stand in the way: `check`; the names: `names`; what goes over to the restored database: `properties`;
 //! - the transaction, and ending connections: `exchange`; what is noted of it, in the kept database's comment: `record`;
 //! - into the live database itself, where none can be renamed: `overwrite`;
-//! - what was written since: `writes`; the way back: `rollback`; what is kept: `kept`.
+//! - what was written since: `writes`; the way back: `rollback`; what is kept: `kept`; what a killed restore left: `left_behind`.
 
 mod check;
 mod exchange;
 mod kept;
+mod left_behind;
 mod names;
 mod overwrite;
 mod properties;
@@ -24,11 +25,13 @@ mod writes;
 
 pub use check::{Staying, SwapPlan};
 pub use kept::{Kept, KeptKind};
+pub use left_behind::left_behind;
 pub use overwrite::{Overwrite, Overwritten};
 pub use rollback::{Newer, Rollback, RollbackPlan, RolledBack};
 
 use crate::connection::{Connection, Session};
 use crate::error::codes::{DATABASE_NOT_FOUND, SWAP_REFUSED};
+use crate::pooler::refuse_pooler;
 use async_trait::async_trait;
 use backup_core::{Error, Result};
 use exchange::{Exchange, Gets};
@@ -107,6 +110,7 @@ impl Swap {
     /// What would be done, and what stands in the way; changes nothing.
     pub async fn plan(&self) -> Result<SwapPlan> {
         let session = connect(&self.live, self.maintenance.as_deref()).await?;
+        refuse_pooler(&session).await?;
         self.plan_with(&session).await
     }
 
@@ -123,6 +127,7 @@ impl Swap {
     pub async fn run(&self, steps: &dyn SwapSteps) -> Result<Swapped> {
         // 1. Whether it can be done at all: before anything that takes long.
         let session = connect(&self.live, self.maintenance.as_deref()).await?;
+        refuse_pooler(&session).await?;
         let plan = self.plan_with(&session).await?;
         plan.require()?;
         check::try_renaming(session, &plan.names).await?;

@@ -1,9 +1,11 @@
 //! A restore into the live database itself, for servers that let no database be renamed.
 
 use super::check::refuse;
+use super::left_behind::{SETTING, STOPPED, read_only};
 use super::{SwapSteps, connect};
 use crate::connection::{Connection, Session};
 use crate::error::codes::{OVERWRITTEN_AND_REFUSED, QUERY_FAILED, SWAP_REFUSED};
+use crate::pooler::refuse_pooler;
 use crate::queries;
 use crate::restore::{quote_name, quote_string};
 use backup_core::error::ResultExt;
@@ -48,6 +50,7 @@ impl Overwrite {
     /// What would be done, and what stands in the way; changes nothing.
     pub async fn plan(&self) -> Result<(Vec<String>, Vec<String>)> {
         let session = connect(&self.live, self.maintenance.as_deref()).await?;
+        refuse_pooler(&session).await?;
         let name = self.live.database();
         let row = session.query_opt(queries::SWAP_DATABASE, &[&name]).await;
         let row = row.or_code(&QUERY_FAILED, || format!("ask about database \"{name}\""))?;
@@ -119,8 +122,6 @@ struct Stopped {
     before: Option<String>,
 }
 
-const SETTING: &str = "default_transaction_read_only";
-
 impl Stopped {
     async fn begin(session: Session, database: &str) -> Result<Self> {
         let failed = || format!("stop writes to database \"{database}\"");
@@ -128,11 +129,9 @@ impl Stopped {
             session.query_one(queries::SWAP_OIDS, &[&database, &database]).await.or_code(&QUERY_FAILED, failed)?;
         let oid: Option<u32> = row.get(0);
         let oid = oid.ok_or_else(|| Error::new(&SWAP_REFUSED, format!("there is no database \"{database}\"")))?;
-        let settings = session.query(queries::SWAP_SETTINGS, &[&oid]).await.or_code(&QUERY_FAILED, failed)?;
-        let for_everybody = settings.iter().find(|row| row.get::<_, Option<String>>(0).is_none());
-        let values: Vec<String> = for_everybody.map(|row| row.get(1)).unwrap_or_default();
-        let before = values.iter().find_map(|value| Some(value.strip_prefix(SETTING)?.strip_prefix('=')?.to_owned()));
-        let statement = format!("ALTER DATABASE {} SET {SETTING} = on", quote_name(database));
+        // What one of ours left when it was killed is not what the database's owner wants back.
+        let before = read_only(&session, oid).await?.filter(|value| value != STOPPED);
+        let statement = format!("ALTER DATABASE {} SET {SETTING} = '{STOPPED}'", quote_name(database));
         let stopped = Stopped { session: Some(session), database: database.to_owned(), oid, before };
         if let Some(session) = &stopped.session {
             session.batch_execute(&statement).await.or_code(&QUERY_FAILED, failed)?;

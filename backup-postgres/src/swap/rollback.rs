@@ -9,6 +9,7 @@ use super::record::{Kind, Record};
 use super::writes::{self, Since};
 use crate::connection::Connection;
 use crate::error::codes::{NOTHING_TO_ROLL_BACK, QUERY_FAILED, ROLLBACK_LOSES_DATA, SWAP_REFUSED};
+use crate::pooler::refuse_pooler;
 use crate::queries;
 use backup_core::error::ResultExt;
 use backup_core::{Error, Result};
@@ -97,6 +98,7 @@ impl Rollback {
     /// `nothing_to_roll_back` when no database that is kept was replaced by the live one.
     pub async fn plan(&self) -> Result<RollbackPlan> {
         let session = connect(&self.live, self.maintenance.as_deref()).await?;
+        refuse_pooler(&session).await?;
         let name = self.live.database();
         let names = Names::new(name, self.at);
         let failed = || format!("ask {} about database \"{name}\"", session.connection());

@@ -26,6 +26,7 @@ pub use rollback::KeptTable;
 use crate::connection::{Connection, Session};
 use crate::error::codes::{CONTENTS_UNAVAILABLE, RESTORE_FAILED, RESTORE_REFUSED};
 use crate::inventory::{self, Inventory, Recorded, TableName, TableRecord};
+use crate::pooler::refuse_pooler;
 use crate::restore::{quote_name, quote_string};
 use backup_core::monitor::{Event, Monitor};
 use backup_core::target::{Restorable, RestorePlan};
@@ -108,6 +109,7 @@ impl TableRestore {
     pub async fn plan(&self, backup: &dyn Restorable, tables: &[String]) -> Result<RestorePlan> {
         let chosen = self.choose(backup, tables).await?;
         let session = self.connection.connect_without_limits().await?;
+        refuse_pooler(&session).await?;
         let (live, obstacles, warnings) = self.look(&session, backup, &chosen).await?;
         let mut plan = RestorePlan::default();
         plan.target = self.connection.to_string();
@@ -150,6 +152,7 @@ impl TableRestore {
     ) -> Result<Vec<RestoredTable>> {
         let chosen = self.choose(backup, tables).await?;
         let session = self.connection.connect_without_limits().await?;
+        refuse_pooler(&session).await?;
         // Dropping the session rolls back, so dropping this future does.
         begin(&session).await?;
         let done = self.run_in(&session, backup, &chosen, monitor).await;

@@ -124,6 +124,7 @@ impl TableRestore {
     /// `lose_newer` says that this does not matter.
     pub async fn roll_back(&self, table: &TableName, lose_newer: bool) -> Result<u64> {
         let session = self.connection.connect_without_limits().await?;
+        crate::pooler::refuse_pooler(&session).await?;
         begin(&session).await?;
         let done = roll_back(&session, table, lose_newer).await;
         end(&session, done).await

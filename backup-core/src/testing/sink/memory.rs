@@ -133,7 +133,7 @@ impl Sink for MemorySink {
     async fn stat(&self, key: &ObjectKey) -> Result<ObjectInfo> {
         let state = self.state();
         let (bytes, modified) = state.objects.get(key).ok_or_else(|| absent(key))?;
-        Ok(ObjectInfo { key: key.clone(), size: bytes.len() as u64, modified: *modified })
+        Ok(ObjectInfo::new(key.clone(), bytes.len() as u64, Some(*modified)))
     }
 
     fn list(&self, prefix: &str) -> BoxStream<'static, Result<ObjectInfo>> {
@@ -143,9 +143,7 @@ impl Sink for MemorySink {
         let state = self.state();
         let found: Vec<_> = (state.objects.iter())
             .filter(|(key, _)| within(key))
-            .map(|(key, (bytes, modified))| {
-                Ok(ObjectInfo { key: key.clone(), size: bytes.len() as u64, modified: *modified })
-            })
+            .map(|(key, (bytes, modified))| Ok(ObjectInfo::new(key.clone(), bytes.len() as u64, Some(*modified))))
             .collect();
         stream::iter(found).boxed()
     }
