@@ -294,6 +294,7 @@ impl DrillRequest<'_> {
             let last = self.repository.last_proofs(catalog).await.unwrap_or_default();
             let restorable = |record: &&ManifestRecord| {
                 record.manifest.series == entry.series
+                    && !record.is_safety()
                     && (record.manifest.id == entry.id && verdict.reached >= Some(Level::Restorable)
                         || last
                             .get(&record.manifest.id)

@@ -93,6 +93,19 @@ impl Default for Label {
     }
 }
 
+impl Label {
+    /// The reserved label of safety backups, which are made of a live database just before a restore replaces it. They hold what somebody wanted to be
+    /// rid of, and come when a restore does: so they are never `latest` unless this label is asked for, and say nothing about whether backups are made.
+    pub fn safety() -> Self {
+        Label("safety".into())
+    }
+
+    /// Whether it is the label of safety backups.
+    pub fn is_safety(&self) -> bool {
+        self.0 == "safety"
+    }
+}
+
 impl PartName {
     /// A name that is written in the program itself, and so known to be valid; debug builds check it.
     pub fn from_static(name: &'static str) -> Self {

@@ -42,6 +42,14 @@ pub(crate) const RESTORE_ROLES: &str = include_str!("../sql/restore_roles.sql");
 pub(crate) const RESTORE_EXTENSIONS: &str = include_str!("../sql/restore_extensions.sql");
 /// All tablespaces.
 pub(crate) const RESTORE_TABLESPACES: &str = include_str!("../sql/restore_tablespaces.sql");
+/// Databases that drills make, without connections.
+pub(crate) const LEFT_DRILLS: &str = include_str!("../sql/left_drills.sql");
+/// Takes away what a live database gives to new objects.
+pub(crate) const CLEAN_DEFAULTS: &str = include_str!("../sql/clean_defaults.sql");
+/// Indexes of partitions that go with their parents'.
+pub(crate) const CLEAN_PIECES: &str = include_str!("../sql/clean_pieces.sql");
+/// What depends on relations that are dropped.
+pub(crate) const CLEAN_DEPENDENTS: &str = include_str!("../sql/clean_dependents.sql");
 /// Whether a database exists.
 pub(crate) const DATABASE_EXISTS: &str = include_str!("../sql/database_exists.sql");
 /// Lifts the limits on how long our own session may wait, by name, where the server has them.

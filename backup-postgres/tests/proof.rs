@@ -27,6 +27,17 @@ async fn prove(prover: &PgProver, backup: &MemoryBackup) -> Proof {
     prover.prove(backup, Level::Identical, Arc::new(Silent)).await.unwrap()
 }
 
+#[derive(Debug, Default)]
+struct Warnings(std::sync::Mutex<Vec<String>>);
+
+impl Monitor for Warnings {
+    fn event(&self, event: Event) {
+        if let Event::Warning { message } = event {
+            self.0.lock().unwrap().push(message);
+        }
+    }
+}
+
 fn told(proof: &Proof) -> Vec<String> {
     proof.differences.iter().map(|one| format!("{}: {}", one.object, one.what)).collect()
 }
@@ -257,6 +268,15 @@ async fn a_server_that_is_named() {
     assert!(proof.isolation[0].contains("no (the server that was named"), "{:?}", proof.isolation);
     assert_eq!(databases(), before, "its database is dropped");
     assert_eq!(other.psql("postgres", "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'app%'"), "0");
+    // What a drill left that was killed is named by the next one, and nothing else is.
+    let left = "backproof_drill_20261120t020000z_0123456789abcdef_01234567";
+    other.psql("postgres", &format!("CREATE DATABASE {left}"));
+    other.psql("postgres", "CREATE DATABASE backproof_drill_of_mine");
+    let warnings = Arc::new(Warnings::default());
+    prover().scratch(connection(&other, "postgres")).prove(&backup, Level::Identical, warnings.clone()).await.unwrap();
+    let said: Vec<String> =
+        warnings.0.lock().unwrap().iter().filter(|said| said.contains("DROP DATABASE")).cloned().collect();
+    assert!(said.len() == 1 && said[0].ends_with(&format!("DROP DATABASE \"{left}\"")), "{said:?}");
     // Where the roles are there, they are compared.
     let proof =
         prove(&prover().scratch(connection(&source, "postgres")).accept(["database properties"]), &backup).await;

@@ -9,8 +9,8 @@ use backup_core::target::Target;
 use backup_core::testing::target::MemoryBackup;
 use backup_core::{Error, Result};
 use backup_postgres::error::codes::{
-    DATABASE_NOT_FOUND, NOTHING_TO_ROLL_BACK, OVERWRITTEN_AND_REFUSED, RESTORE_FAILED, ROLLBACK_LOSES_DATA,
-    SWAP_FAILED, SWAP_REFUSED,
+    DATABASE_NOT_FOUND, NOTHING_TO_ROLL_BACK, OVERWRITTEN_AND_REFUSED, RESTORE_FAILED, RESTORE_REFUSED,
+    ROLLBACK_LOSES_DATA, SWAP_FAILED, SWAP_REFUSED,
 };
 use backup_postgres::swap::{Kept, KeptKind, Newer, Overwrite, Rollback, Swap, SwapSteps};
 use backup_postgres::testing::Cluster;
@@ -398,9 +398,16 @@ async fn in_the_same_database() {
     // Something new depends on what would be dropped: nothing is changed, and writes are allowed again.
     cluster.psql("shop", "CREATE VIEW newer AS SELECT * FROM orders; CREATE TABLE other AS SELECT 1 AS a");
     let error = overwrite().run(&steps).await.unwrap_err();
-    assert!(error.is(&RESTORE_FAILED) && error.hint().contains("nothing was changed"), "{error:?}");
+    let said = error.to_string();
+    assert!(error.is(&RESTORE_REFUSED) && said.contains(r#"view "public"."newer" came after the backup"#), "{error:?}");
     assert_eq!((orders(&cluster, "shop"), properties(&cluster, "shop")), ("old,new".into(), before.clone()));
     cluster.psql("shop", "DROP VIEW newer");
+    // What nobody looked for before.
+    cluster.psql("shop", "CREATE FUNCTION newer(orders) RETURNS int LANGUAGE sql AS 'SELECT 1'");
+    let error = overwrite().run(&steps).await.unwrap_err();
+    assert!(error.is(&RESTORE_FAILED) && error.hint().contains("nothing was changed"), "{error:?}");
+    assert_eq!((orders(&cluster, "shop"), properties(&cluster, "shop")), ("old,new".into(), before.clone()));
+    cluster.psql("shop", "DROP FUNCTION newer");
     for fail in [At::Prove, At::SafetyBackup] {
         let steps = Steps { fail, ..Steps::new(steps.backup.clone()) };
         assert!(overwrite().run(&steps).await.unwrap_err().is(&SOURCE_FAILED));
@@ -420,4 +427,78 @@ async fn in_the_same_database() {
     let error = overwrite().run(&steps).await.unwrap_err();
     assert!(error.is(&OVERWRITTEN_AND_REFUSED) && error.hint().contains("the safety backup"), "{error:?}");
     assert_eq!(properties(&cluster, "shop"), before);
+}
+
+/// What the live database gives to every new object is not given to what is restored, and what came since is taken back.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_the_same_database_privileges_are_those_of_the_backup() {
+    let cluster = Cluster::start();
+    cluster.psql("postgres", "CREATE ROLE anon; CREATE ROLE reader; CREATE DATABASE shop");
+    let sql = |sql: &str| cluster.psql("shop", sql);
+    sql("CREATE SCHEMA s; CREATE TABLE orders (id int, what text); CREATE TABLE s.t (a int); CREATE SEQUENCE q;
+         CREATE FUNCTION closed() RETURNS int LANGUAGE sql AS 'SELECT 1'; REVOKE ALL ON FUNCTION closed() FROM PUBLIC;
+         CREATE FUNCTION open() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TYPE mood AS ENUM ('good');
+         GRANT SELECT ON orders TO reader;
+         ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO anon;
+         CREATE TABLE secret (a int); REVOKE ALL ON secret FROM anon;
+         ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT SELECT ON TABLES TO reader");
+    let privileges = || {
+        sql("SELECT string_agg(x, E'\n' ORDER BY x) FROM (
+                SELECT relname || ' ' || coalesce(relacl, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::\"char\", relowner))::text FROM pg_class WHERE relnamespace::regnamespace::text IN ('public', 's') AND relkind IN ('r', 'S')
+                UNION ALL SELECT proname || ' ' || coalesce(proacl::text, '') FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+                UNION ALL SELECT typname || ' ' || coalesce(typacl::text, '') FROM pg_type WHERE typname = 'mood'
+                UNION ALL SELECT nspname || ' ' || (SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(nspacl) a) FROM pg_namespace WHERE nspname = 'public'
+                UNION ALL SELECT nspname || ' ' || coalesce(nspacl::text, '') FROM pg_namespace WHERE nspname = 's'
+                UNION ALL SELECT 'default ' || defaclobjtype::text || defaclnamespace::regnamespace::text || defaclacl::text FROM pg_default_acl) a (x)")
+    };
+    let before = privileges();
+    let steps = Steps::new(backup(&cluster, "shop"));
+    sql("ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO anon; ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO anon;
+         ALTER DEFAULT PRIVILEGES REVOKE USAGE ON TYPES FROM PUBLIC; ALTER DEFAULT PRIVILEGES GRANT ALL ON SCHEMAS TO anon;
+         ALTER DEFAULT PRIVILEGES FOR ROLE reader GRANT SELECT ON TABLES TO anon;
+         GRANT ALL ON SCHEMA public TO anon WITH GRANT OPTION; GRANT SELECT ON secret TO anon; GRANT ALL ON FUNCTION closed() TO anon");
+    assert_ne!(privileges(), before);
+    Overwrite::new(connection(&cluster, "shop")).run(&steps).await.unwrap();
+    assert_eq!(privileges(), before);
+    assert_eq!(sql("SELECT has_table_privilege('anon', 'secret', 'select')"), "f");
+}
+
+/// No statement drops an index of a partition that is a piece of the table's.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_the_same_database_partitions_come_back() {
+    let cluster = Cluster::start();
+    cluster.psql("postgres", "CREATE DATABASE shop");
+    let sql = |sql: &str| cluster.psql("shop", sql);
+    sql("CREATE TABLE orders (id int, what text, PRIMARY KEY (id)) PARTITION BY RANGE (id);
+         CREATE TABLE orders_1 PARTITION OF orders FOR VALUES FROM (0) TO (10) PARTITION BY RANGE (id);
+         CREATE TABLE a_1 PARTITION OF orders_1 FOR VALUES FROM (0) TO (5);
+         CREATE TABLE \"Z 2\" PARTITION OF orders_1 FOR VALUES FROM (5) TO (10);
+         CREATE INDEX ON orders (what);
+         CREATE TABLE lines (id int REFERENCES orders);
+         INSERT INTO orders VALUES (1, 'old'), (7, 'older'); INSERT INTO lines VALUES (7)");
+    let steps = Steps::new(backup(&cluster, "shop"));
+    let indexes = || {
+        sql("SELECT count(*), count(*) FILTER (WHERE relispartition) FROM pg_class WHERE relkind IN ('i', 'I')
+                          AND relnamespace = 'public'::regnamespace")
+    };
+    let before = indexes();
+    sql("DELETE FROM lines; DELETE FROM orders WHERE id = 7");
+    let overwrite = || Overwrite::new(connection(&cluster, "shop"));
+    overwrite().run(&steps).await.unwrap();
+    assert_eq!((orders(&cluster, "shop").as_str(), indexes()), ("old,older", before.clone()));
+
+    // A partition that came after the backup would go with its table, and its rows with it.
+    sql("CREATE TABLE newer PARTITION OF orders FOR VALUES FROM (10) TO (20); INSERT INTO orders VALUES (11, 'newer')");
+    let error = overwrite().run(&steps).await.unwrap_err();
+    let said = error.to_string();
+    assert!(error.is(&RESTORE_REFUSED) && said.contains(r#"partition "public"."newer""#), "{error:?}");
+    assert_eq!(sql("SELECT count(*) FROM orders"), "3");
+    sql("ALTER TABLE orders DETACH PARTITION newer");
+    // Neither does it matter what became of the partitions since.
+    sql("DROP TABLE \"Z 2\" CASCADE");
+    overwrite().run(&steps).await.unwrap();
+    assert_eq!(
+        (orders(&cluster, "shop").as_str(), indexes(), sql("SELECT count(*) FROM newer").as_str()),
+        ("old,older", before, "1")
+    );
 }

@@ -255,7 +255,7 @@ pub(crate) struct RestoreArgs {
     #[arg(long, requires = "to", conflicts_with = "jobs")]
     pub(crate) in_place: bool,
     /// Restore this table alone, named as in SQL, with * and ? as patterns; may be given several times
-    #[arg(long = "table", value_name = "TABLE", requires = "to", conflicts_with_all = ["swap", "in_place", "no_owner", "no_tablespaces", "jobs"])]
+    #[arg(long = "table", value_name = "TABLE", requires = "to", conflicts_with_all = ["swap", "in_place", "no_owner", "no_tablespaces", "jobs", "level", "ignore_slots", "drop_old", "skip_unreadable", "no_encryption"])]
     pub(crate) tables: Vec<String>,
     /// With --table: the new schema for the tables [default: restored_<time>]
     #[arg(long, value_name = "SCHEMA", requires = "tables", conflicts_with_all = ["replace", "missing_rows"])]
@@ -270,10 +270,10 @@ pub(crate) struct RestoreArgs {
     #[arg(long, value_name = "LEVEL", requires = "live")]
     pub(crate) level: Option<String>,
     /// With --swap: go on although replication slots and subscriptions stay with the old database
-    #[arg(long, requires = "swap")]
+    #[arg(long, requires = "swap", conflicts_with = "in_place")]
     pub(crate) ignore_slots: bool,
     /// With --swap: drop the old database afterwards; there is no way back then but the safety backup
-    #[arg(long, requires = "swap")]
+    #[arg(long, requires = "swap", conflicts_with = "in_place")]
     pub(crate) drop_old: bool,
     /// With --swap and --in-place: leave out of the safety backup what the login cannot read
     #[arg(long, requires = "live")]
@@ -285,7 +285,8 @@ pub(crate) struct RestoreArgs {
     #[arg(long, requires = "to")]
     pub(crate) yes: bool,
     /// Write each part to a file in this folder instead; the folder must not exist or be empty
-    #[arg(long, value_name = "DIR", conflicts_with = "to")]
+    // What conflicts with another option waives what that one requires: so each is named.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["to", "tables", "schema", "replace", "missing_rows", "swap", "in_place", "level", "ignore_slots", "drop_old", "skip_unreadable", "no_encryption", "yes"])]
     pub(crate) to_directory: Option<PathBuf>,
     /// With `latest`: the newest backup whose snapshot is older than this time, e.g. 2026-11-20T12:00:00Z
     #[arg(long, value_name = "TIME")]
@@ -299,9 +300,9 @@ pub(crate) struct RestoreArgs {
     /// Restore everything into the server's default tablespace
     #[arg(long, conflicts_with = "to_directory")]
     pub(crate) no_tablespaces: bool,
-    /// Connections that build indexes and constraints at once
-    #[arg(long, value_name = "N", conflicts_with = "to_directory")]
-    pub(crate) jobs: Option<usize>,
+    /// Connections that build indexes and constraints at once, 1 to 64
+    #[arg(long, value_name = "N", conflicts_with = "to_directory", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) jobs: Option<u8>,
     /// Restore a backup that no trusted signer signed; it must be named by its id
     #[arg(long)]
     pub(crate) allow_unsigned: bool,
@@ -401,9 +402,9 @@ pub(crate) struct RollbackArgs {
     /// The live database
     #[arg(long, value_name = "URL")]
     pub(crate) to: String,
-    /// Put back the rows that `restore --table --replace` kept of this table
-    #[arg(long, value_name = "TABLE", conflicts_with = "drop_old")]
-    pub(crate) table: Option<String>,
+    /// Put back the rows that `restore --table --replace` kept of this table, named as in SQL, with * and ? as patterns; may be given several times
+    #[arg(long = "table", value_name = "TABLE", conflicts_with = "drop_old")]
+    pub(crate) tables: Vec<String>,
     /// Go back although rows were written since; they stay in the database that is put aside
     #[arg(long)]
     pub(crate) lose_newer_data: bool,

@@ -28,7 +28,7 @@ pub(super) async fn run(context: &Context, args: &RestoreArgs) -> Result<u8> {
         dry_run: args.dry_run,
         no_owner: args.no_owner,
         no_tablespaces: args.no_tablespaces,
-        jobs: args.jobs,
+        jobs: args.jobs.map(usize::from),
         allow_unsigned: args.allow_unsigned,
         passphrase: args.passphrase,
     };

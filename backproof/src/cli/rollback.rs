@@ -2,13 +2,13 @@
 
 use super::Context;
 use super::args::RollbackArgs;
-use crate::verbs::{KeptData, RollbackOptions, RollbackResult};
+use crate::verbs::{RollbackOptions, RollbackResult, RolledBackTable};
 use backup_core::Result;
 
 pub(super) async fn run(context: &Context, args: &RollbackArgs) -> Result<u8> {
     let options = RollbackOptions {
         to: args.to.as_str().into(),
-        table: args.table.clone(),
+        tables: args.tables.clone(),
         lose_newer_data: args.lose_newer_data,
         drop_old: args.drop_old,
         dry_run: args.dry_run,
@@ -37,16 +37,17 @@ fn text(done: &RollbackResult) -> String {
         );
     }
     let listed = |names: &[String]| names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
-    match (&done.table, &done.kept, done.dropped.as_deref().unwrap_or_default()) {
-        (Some(table), Some(KeptData::Table(kept)), _) => {
-            format!("would put the rows of {kept} back into {table}; nothing was changed")
-        }
-        (Some(table), Some(_), _) => format!("nothing is kept of {table}"),
-        (Some(table), None, _) => format!("{table} has its {} rows back", done.rows.unwrap_or_default()),
-        (None, Some(KeptData::Databases(kept)), []) if !kept.is_empty() => {
-            format!("would drop {}; nothing was changed", listed(kept))
-        }
-        (None, _, []) => "no database is kept".into(),
-        (None, _, dropped) => format!("dropped {}", listed(dropped)),
+    if let Some(tables) = &done.tables {
+        let line = |one: &RolledBackTable| match (&one.kept, one.rows) {
+            (Some(kept), _) => format!("would put the rows of {kept} back into {}", one.table),
+            (None, rows) => format!("{} has its {} rows back", one.table, rows.unwrap_or_default()),
+        };
+        let unchanged = done.dry_run.then(|| "nothing was changed".to_owned());
+        return tables.iter().map(line).chain(unchanged).collect::<Vec<_>>().join("\n");
+    }
+    match (done.kept.as_deref().unwrap_or_default(), done.dropped.as_deref().unwrap_or_default()) {
+        ([], []) => "no database is kept".into(),
+        (kept, []) => format!("would drop {}; nothing was changed", listed(kept)),
+        (_, dropped) => format!("dropped {}", listed(dropped)),
     }
 }

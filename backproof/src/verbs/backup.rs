@@ -104,6 +104,11 @@ impl Backproof {
             Error::new(&codes::SERIES_REQUIRED, "a backup needs the name of its series")
                 .with_hint("say --name, e.g. --name app, or configure one [series.NAME]")
         })?;
+        if settings.label.as_ref().is_some_and(Label::is_safety) {
+            let message = "the label \"safety\" is that of backups which a restore makes of what it replaces";
+            return Err(Error::new(&codes::INVALID_ARGUMENT, message)
+                .with_hint("choose another label: those are never `latest`, and do not count for the age of backups"));
+        }
         let prepare = async {
             let sealer = settings.sealer(options.no_encryption, options.passphrase, self.prompter()).await?;
             let signer = settings.signer(self.prompter()).await?;

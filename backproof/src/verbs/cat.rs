@@ -100,7 +100,7 @@ pub enum Cat {
     /// A part, to be read. What was read is the whole part only when the stream ends without an error.
     Part(PartReader),
     /// The rows of a table, to be read. They are all of them only when the last was followed by no error.
-    Rows(RowReader),
+    Rows(Box<RowReader>),
 }
 
 /// A part's plaintext.
@@ -181,7 +181,7 @@ impl Backproof {
             let format = Format::from(wanted);
             let backup = request.open().await?;
             let rows = table_rows(&backup as &dyn Restorable, &table).await?;
-            let Some(path) = output else { return Ok(Cat::Rows(RowReader { rows, format, recorder })) };
+            let Some(path) = output else { return Ok(Cat::Rows(Box::new(RowReader { rows, format, recorder }))) };
             let mut file = NewFile::create(path)?;
             written.rows = Some(format.write(rows, &mut file.file).await?);
             file.finish().await?;

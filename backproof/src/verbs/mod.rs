@@ -42,9 +42,9 @@ pub use init::{InitOptions, InitResult};
 pub use keygen::{KeyPurpose, KeygenOptions, KeygenResult};
 pub use list::{ListOptions, ListResult, ListedBackup, ListedManifest};
 pub use restore::{
-    Overwritten, Report, RestoreOptions, RestorePlan, RestoreResult, RestoredTable, SAFETY_LABEL, Swapped, WrittenPart,
+    Overwritten, Report, RestoreOptions, RestorePlan, RestoreResult, RestoredTable, Swapped, WrittenPart,
 };
-pub use rollback::{KeptData, NewerData, RollbackOptions, RollbackPlan, RollbackResult, RolledBack};
+pub use rollback::{NewerData, RollbackOptions, RollbackPlan, RollbackResult, RolledBack, RolledBackTable};
 pub use show::{ShowOptions, ShowResult};
 pub use verify::{VerifyOptions, VerifyResult};
 

@@ -1,12 +1,13 @@
 //! `rollback`: the last restore in place of a live database, taken back.
 
-use super::{no_effect, table_name, usage};
+use super::{no_effect, usage};
 use crate::Backproof;
 use backup_core::Result;
 use backup_core::monitor::Recorder;
 use backup_postgres::Connection;
+use backup_postgres::inventory::TableName;
 use backup_postgres::swap::{Kept, Newer, Rollback, left_behind};
-use backup_postgres::table_restore::TableRestore;
+use backup_postgres::table_restore::{KeptTable, TableRestore};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +19,8 @@ pub struct RollbackOptions {
     /// The live database: a URL or key=value pairs.
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub to: SecretString,
-    /// Put back the rows that a restore with `tables` and `replace` kept of this table.
-    pub table: Option<String>,
+    /// Put back the rows that a restore with `tables` and `replace` kept of these tables, named as in SQL, with `*` and `?` as patterns.
+    pub tables: Vec<String>,
     /// Go back although rows were written since; they stay in the database that is put aside.
     pub lose_newer_data: bool,
     /// Do not go back: drop the databases that swaps and rollbacks put aside.
@@ -43,34 +44,33 @@ pub struct RollbackResult {
     /// Of a swap: what was done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rolled_back: Option<RolledBack>,
-    /// Of a table: which, as SQL.
+    /// Of tables: which.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub table: Option<String>,
-    /// Of a table: how many rows it has back.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rows: Option<u64>,
+    pub tables: Option<Vec<RolledBackTable>>,
     /// With `drop_old`: the databases that were dropped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dropped: Option<Vec<String>>,
-    /// Of a table, with `dry_run`, and with `drop_old`: what is kept.
+    /// With `drop_old`: the databases that are kept.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub kept: Option<KeptData>,
+    pub kept: Option<Vec<String>>,
     /// What needs attention.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
 
-/// What is kept for a rollback.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A table whose rows go back, or went.
+#[derive(Clone, Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(untagged)]
-pub enum KeptData {
-    /// Nothing of this table.
-    Nothing,
-    /// The rows of a table, in the table of this name.
-    Table(String),
-    /// Databases, by name.
-    Databases(Vec<String>),
+#[non_exhaustive]
+pub struct RolledBackTable {
+    /// The table, as SQL.
+    pub table: String,
+    /// With `dry_run`: the table that its rows are kept in, as SQL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
+    /// How many rows it has back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
 }
 
 /// What a rollback of a swap would do.
@@ -157,7 +157,7 @@ impl Backproof {
         if options.to.expose_secret().is_empty() {
             return Err(usage("say which database: --to URL"));
         }
-        if options.drop_old && options.table.is_some() {
+        if options.drop_old && !options.tables.is_empty() {
             return Err(no_effect("--table puts rows back, and --drop-old drops databases"));
         }
         if options.drop_old && options.lose_newer_data {
@@ -165,10 +165,12 @@ impl Backproof {
         }
         let recorder = self.recorder();
         let live = self.target(options.to.expose_secret(), &recorder)?;
-        let mut result = match &options.table {
-            Some(table) => self.roll_table_back(options, &live, table).await?,
-            None if options.drop_old => self.drop_kept(options, &live).await?,
-            None => self.swap_back(options, &live, &recorder).await?,
+        let mut result = if !options.tables.is_empty() {
+            self.roll_tables_back(options, &live).await?
+        } else if options.drop_old {
+            self.drop_kept(options, &live).await?
+        } else {
+            self.swap_back(options, &live, &recorder).await?
         };
         result.dry_run = options.dry_run;
         result.warnings = recorder.warnings();
@@ -205,27 +207,27 @@ impl Backproof {
         Ok(RollbackResult { rolled_back: Some(rolled_back), ..RollbackResult::default() })
     }
 
-    async fn roll_table_back(
-        &self,
-        options: &RollbackOptions,
-        live: &Connection,
-        table: &str,
-    ) -> Result<RollbackResult> {
-        let name = table_name(table)?;
+    async fn roll_tables_back(&self, options: &RollbackOptions, live: &Connection) -> Result<RollbackResult> {
         let rollback = TableRestore::new(live.clone());
-        let kept = rollback.kept().await?;
-        let kept = kept.iter().rfind(|kept| kept.table == name);
-        let mut result = RollbackResult { table: Some(name.to_string()), ..RollbackResult::default() };
-        if options.dry_run {
-            result.kept = Some(kept.map_or(KeptData::Nothing, |kept| KeptData::Table(kept.name.clone())));
-            return Ok(result);
-        }
-        if kept.is_some() {
-            let what = format!("{live}: the rows of {name} will be those that were kept");
+        let kept = rollback.kept_of(&options.tables).await?;
+        let tables = if options.dry_run {
+            let would =
+                |kept: KeptTable| RolledBackTable { table: kept.table.to_string(), kept: Some(kept.name), rows: None };
+            kept.into_iter().map(would).collect()
+        } else {
+            let names: Vec<TableName> = kept.into_iter().map(|kept| kept.table).collect();
+            let listed = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let what = format!("{live}: the rows of {listed} will be those that were kept");
             self.sure(options.yes, &what, live.database())?;
-        }
-        result.rows = Some(rollback.roll_back(&name, options.lose_newer_data).await?);
-        Ok(result)
+            let rows = rollback.roll_back_all(&names, options.lose_newer_data).await?;
+            let done = |(name, rows): (&TableName, u64)| RolledBackTable {
+                table: name.to_string(),
+                kept: None,
+                rows: Some(rows),
+            };
+            names.iter().zip(rows).map(done).collect()
+        };
+        Ok(RollbackResult { tables: Some(tables), ..RollbackResult::default() })
     }
 
     async fn drop_kept(&self, options: &RollbackOptions, live: &Connection) -> Result<RollbackResult> {
@@ -241,10 +243,6 @@ impl Backproof {
             }
             (names, Vec::new())
         };
-        Ok(RollbackResult {
-            dropped: Some(dropped),
-            kept: Some(KeptData::Databases(kept)),
-            ..RollbackResult::default()
-        })
+        Ok(RollbackResult { dropped: Some(dropped), kept: Some(kept), ..RollbackResult::default() })
     }
 }

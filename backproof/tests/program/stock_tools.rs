@@ -181,7 +181,7 @@ fn one_damaged_key_file_is_left_out() {
         follow(&site, &id, &repo.path().display().to_string(), with)
     };
     let both = [age.clone(), gpg.clone()];
-    for with in [&both[..], &[age.clone()], &[gpg.clone()]] {
+    for with in [&both[..], std::slice::from_ref(&age), std::slice::from_ref(&gpg)] {
         let (good, opened) = run(&[], false, with);
         assert!(opened && !good.clone().ok().stderr.contains("damaged"), "{good}");
     }

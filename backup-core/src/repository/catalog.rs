@@ -68,6 +68,11 @@ pub struct ManifestRecord {
 }
 
 impl ManifestRecord {
+    /// Whether it was made of a live database before a restore replaced it ([`Label::safety`]).
+    pub fn is_safety(&self) -> bool {
+        self.manifest.label.is_safety()
+    }
+
     /// What backups of a series are sorted by: the time of the snapshot, then the id.
     pub fn order(&self) -> (Timestamp, &BackupId) {
         (self.taken(), &self.manifest.id)
@@ -206,7 +211,7 @@ impl std::fmt::Display for Selector {
 pub struct Filter {
     /// Of this series; required where there are several.
     pub series: Option<Series>,
-    /// With this label.
+    /// With this label. Without one, safety backups ([`Label::safety`]) are left out.
     pub label: Option<Label>,
     /// With a snapshot taken before this time.
     pub before: Option<Timestamp>,
@@ -354,7 +359,15 @@ impl Repository {
                 let latest = all.pop_first().and_then(|series| catalog.latest(series, filter));
                 let latest = latest.cloned().ok_or_else(|| {
                     let of = series.map_or_else(String::new, |series| format!(" of series {series}"));
-                    Error::new(&codes::BACKUP_NOT_FOUND, format!("there is no backup{of} that can be used"))
+                    let error = Error::new(&codes::BACKUP_NOT_FOUND, format!("there is no backup{of} that can be used"));
+                    let safety = |entry: &&Entry| entry.usable().is_some_and(ManifestRecord::is_safety);
+                    match catalog.entries.iter().find(safety) {
+                        Some(entry) if filter.label.is_none() => error.with_hint(format!(
+                            "there are safety backups, which are never `latest`: give the id, e.g. {}, or --label safety",
+                            entry.id
+                        )),
+                        _ => error,
+                    }
                 })?;
                 let doubts = catalog.doubts(&latest, filter);
                 Ok((latest, doubts))
@@ -376,13 +389,15 @@ impl Catalog {
 
     /// The newest backup of a series by the time of its snapshot, not later than the store's clock plus five minutes.
     ///
+    /// A safety backup is it only where the filter names its label: it has what a restore replaced, and is no sign that backups are made.
+    ///
     /// One that a wrong clock dated counts by the store's clock ([`ManifestRecord::taken`]), so that it does not outlast those made after it.
     pub fn latest(&self, series: &Series, filter: &Filter) -> Option<&ManifestRecord> {
         let limit = self.now.saturating_add(CLOCK_TOLERANCE).unwrap_or(self.now);
         let usable = self.entries.iter().filter(|entry| entry.series == *series).filter_map(Entry::usable);
         usable
             .filter(|record| record.manifest.source.snapshot <= limit)
-            .filter(|record| filter.admits(record))
+            .filter(|record| filter.admits(record) && (filter.label.is_some() || !record.is_safety()))
             .max_by(|a, b| a.order().cmp(&b.order()))
     }
 
@@ -422,13 +437,13 @@ impl Catalog {
         series.filter(|entry| entry.usable().is_none() && entry.may_be_newer(latest))
     }
 
-    /// The backup before this one in its series, among those that can be used.
+    /// The backup before this one in its series, among those that can be used; no safety backup, unless this is one.
     pub fn before(&self, record: &ManifestRecord) -> Option<&ManifestRecord> {
         let manifest = &record.manifest;
         let series = self.entries.iter().filter(|entry| entry.series == manifest.series);
         series
             .filter_map(Entry::usable)
-            .filter(|other| other.order() < record.order())
+            .filter(|other| other.order() < record.order() && (record.is_safety() || !other.is_safety()))
             .max_by(|a, b| a.order().cmp(&b.order()))
     }
 

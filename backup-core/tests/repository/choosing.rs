@@ -203,3 +203,41 @@ async fn ids_may_be_cut_short_while_they_are_clear() {
     let verdict = repository.verify().only("2026".parse().unwrap()).options(small()).run().await;
     assert_code(verdict.map(drop), &codes::AMBIGUOUS_ID);
 }
+
+/// What a restore replaced was backed up just before: it is neither the newest backup, nor a sign that backups are made.
+#[tokio::test]
+async fn safety_backups_are_never_latest_unless_asked_for() {
+    let (_, repository) = at_noon().await;
+    let all = Filter::default();
+    let safety = made(&repository, "app", "safety", -10).await;
+    let none = repository.find(&Selector::Latest, &all, false).await.unwrap_err();
+    assert!(none.is(&codes::BACKUP_NOT_FOUND) && none.hint().contains(safety.as_str()), "{none:?}");
+    let verdict = repository.verify().options(small()).run().await.unwrap();
+    assert!(verdict.findings.iter().any(|finding| finding.code == "no_usable_backup"), "{verdict}");
+
+    let old = made(&repository, "app", "manual", -50 * 3600).await;
+    let huge = {
+        let source = TestSource::of_size(5000).at(NOON.parse::<Timestamp>().unwrap() - SignedDuration::from_hours(49));
+        let request = repository.backup(Series::new("app").unwrap(), Arc::new(source)).label(Label::safety());
+        let request = request.seal(Arc::new(backup_core::cipher::NoEncryption)).options(small());
+        request.run().await.unwrap().manifest.id
+    };
+    assert_eq!(latest(&repository, &all).await.unwrap(), old);
+    assert_eq!(latest(&repository, &filter(None, Some("safety"))).await.unwrap(), safety);
+    let verdict = repository.verify().options(small()).run().await.unwrap();
+    // This machine's clock is another one than the store's.
+    let codes = |verdict: &backup_core::verify::Verdict| -> Vec<&'static str> {
+        verdict.findings.iter().map(|finding| finding.code).filter(|code| *code != "clock_skew").collect()
+    };
+    assert_eq!(codes(&verdict), ["backup_too_old"], "a fresh safety backup does not make it younger: {verdict}");
+    let only = repository.verify().only(Selector::Latest).options(small()).run().await.unwrap();
+    assert_eq!(only.backups[0].id, old, "{only}");
+    // Nor is the next one compared with a safety backup.
+    let next = made(&repository, "app", "manual", -5).await;
+    let verdict = repository.verify().options(small()).run().await.unwrap();
+    assert_eq!(codes(&verdict), [""; 0], "{verdict}");
+    let catalog = repository.catalog(None).await.unwrap();
+    let record = |id: &BackupId| catalog.entries().iter().find(|entry| entry.id == *id).unwrap().usable().unwrap();
+    assert_eq!(catalog.before(record(&next)).unwrap().manifest.id, old);
+    assert_eq!(catalog.before(record(&safety)).unwrap().manifest.id, huge);
+}

@@ -22,6 +22,7 @@ mod data;
 mod entry;
 mod head;
 mod parser;
+mod splice;
 mod survey;
 mod toc;
 mod values;
@@ -29,5 +30,6 @@ mod visitor;
 
 pub use entry::{Entry, Header, Section, Text, Version};
 pub use parser::{KEPT_TEXT, Parser};
+pub(crate) use splice::{Gaps, Spliced, splice};
 pub use survey::{ArchiveObserver, Survey};
 pub use visitor::{Block, BlockKind, Visitor};

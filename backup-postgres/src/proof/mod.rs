@@ -42,6 +42,9 @@ pub(crate) async fn prove(
     watch.begin("start a scratch cluster");
     // Declared before everything that uses it, so that it goes away last.
     let place = Place::provide(prover, backup).await?;
+    for message in place.left_behind().await.unwrap_or_default() {
+        monitor.event(Event::Warning { message });
+    }
     proof.scratch = place.describe();
     proof.isolation = place.isolation();
     proof.versions = place.versions(backup);

@@ -68,6 +68,19 @@ impl Place {
         Ok(Place::Own(Box::new(Scratch::start(&options).await?)))
     }
 
+    /// What drills that were killed left on the server that was named, each with the statement that drops it. One that is running is connected.
+    pub(super) async fn left_behind(&self) -> Result<Vec<String>> {
+        let Place::Server { connection, .. } = self else { return Ok(Vec::new()) };
+        let session = connection.connect_without_limits().await?;
+        let rows = session.query(queries::LEFT_DRILLS, &[]).await;
+        let rows = rows.or_code(&QUERY_FAILED, || "ask for databases that drills left".to_owned())?;
+        let said = rows.iter().map(|row| {
+            let name: &str = row.get(0);
+            format!("database \"{name}\" may be left of a drill that was killed: if none is running now, DROP DATABASE \"{name}\"")
+        });
+        Ok(said.collect())
+    }
+
     pub(super) fn tools(&self) -> &Tools {
         match self {
             Place::Own(scratch) => scratch.tools(),

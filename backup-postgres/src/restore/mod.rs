@@ -108,9 +108,9 @@ impl PgRestore {
         self
     }
 
-    /// How many indexes and constraints are made at once; otherwise as many as this machine has cores, at most 8.
+    /// How many indexes and constraints are made at once; otherwise as many as this machine has cores, at most 8. At most 64.
     pub fn jobs(mut self, jobs: usize) -> Self {
-        self.jobs = jobs.max(1);
+        self.jobs = jobs.clamp(1, 64);
         self
     }
 
@@ -239,7 +239,18 @@ impl Prepared {
         let message = match self.obstacles.as_slice() {
             [] => return None,
             _ if self.server.has_database() => {
-                return Some(Error::new(&DATABASE_EXISTS, format!("database \"{}\" exists already", self.name)));
+                let message = format!("database \"{}\" exists already", self.name);
+                return Some(match self.server.is_unfinished() {
+                    false => Error::new(&DATABASE_EXISTS, message),
+                    true => Error::new(
+                        &DATABASE_EXISTS,
+                        format!("{message}: its comment says that it is a restore that did not finish"),
+                    )
+                    .with_hint(format!(
+                        "if none is running into it now, DROP DATABASE {} removes it; or choose another name",
+                        quote_name(&self.name)
+                    )),
+                });
             }
             obstacles => obstacles.join("; "),
         };

@@ -25,6 +25,8 @@ pub(super) struct Server {
     extensions: BTreeMap<String, bool>,
     tablespaces: BTreeSet<String>,
     exists: bool,
+    /// The comment of the database, if it is there, is that of a restore of ours that did not finish.
+    unfinished: bool,
     /// Whether sessions of this role, in the database that was asked, are ended when they are idle.
     pub(super) ends_idle_sessions: bool,
     is_local: bool,
@@ -57,6 +59,7 @@ impl Server {
                 .or_code(&QUERY_FAILED, failed)?
                 .get(0),
             exists: database_exists(session, name).await?,
+            unfinished: unfinished(session, name).await?,
             is_local: session.connection().host().starts_with('/'),
         })
     }
@@ -71,6 +74,10 @@ impl Server {
 
     pub(super) fn has_database(&self) -> bool {
         self.exists
+    }
+
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.unfinished
     }
 
     /// Bytes that are free where the server's data is, if it is on this machine and says where.
@@ -204,6 +211,16 @@ pub(super) async fn decode(session: &Session, database: &Database, encoding: Opt
         create: maybe(&database.create).await?,
         others,
     })
+}
+
+/// Whether the database says of itself that a restore into it has not finished, as [`prepare`](super::database::Created::prepare) notes it.
+async fn unfinished(session: &Session, name: &str) -> Result<bool> {
+    let query =
+        "SELECT pg_catalog.shobj_description(d.oid, 'pg_database') FROM pg_catalog.pg_database d WHERE d.datname = $1";
+    let row = session.query_opt(query, &[&name]).await;
+    let row = row.or_code(&QUERY_FAILED, || format!("ask {} about database \"{name}\"", session.connection()))?;
+    let comment: Option<String> = row.and_then(|row| row.get(0));
+    Ok(comment.is_some_and(|text| text.starts_with("backproof: restore of ") && text.contains("has not finished")))
 }
 
 /// Whether a database of this name exists.

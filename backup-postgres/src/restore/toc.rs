@@ -2,7 +2,8 @@
 
 use super::rehearsal::Witness;
 use super::statement::{self, Statement, quote_name};
-use crate::archive::{Block, Entry, Header, Section, Text, Visitor};
+use crate::archive::{Block, Entry, Gaps, Header, Section, Text, Visitor};
+use crate::swap::{SETTING, STOPPED};
 use backup_core::error::codes::PART_INVALID;
 use backup_core::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -61,6 +62,14 @@ pub(super) struct Toc {
     /// The encoding of all texts.
     pub(super) encoding: Option<String>,
     pub(super) database: Database,
+    /// Where entries can be put in.
+    pub(super) gaps: Option<Gaps>,
+    /// Indexes and constraints by schema and tag, as a restore over what is there wants to know them.
+    pub(super) indexes: BTreeMap<(String, String), i32>,
+    /// Tables, views and the like, by schema and name.
+    pub(super) relations: Vec<(String, String)>,
+    /// Schemas that a restore over what is there drops: all but `public`.
+    pub(super) schemas: Vec<String>,
     /// Sees everything, too: for a restore that is compared with what was backed up.
     pub(super) witness: Option<Box<Witness>>,
 }
@@ -241,6 +250,11 @@ impl Visitor for Toc {
         if let Some(witness) = &mut self.witness {
             witness.entry(entry.clone())?;
         }
+        if let Some(header) = &self.header {
+            let first = Gaps { version: header.version, count: 0, first: entry.position, last_id: 0 };
+            let gaps = self.gaps.get_or_insert(first);
+            (gaps.count, gaps.last_id) = (gaps.count.saturating_add(1), gaps.last_id.max(entry.id));
+        }
         let desc = entry.desc.lossy().into_owned();
         if desc == "ENCODING" {
             // `SET client_encoding = 'UTF8';`
@@ -293,6 +307,17 @@ impl Visitor for Toc {
                 return Ok(());
             }
         }
+        if let (Some(schema), Some(name)) = (entry.namespace.as_ref().and_then(Text::as_str), entry.tag.as_str()) {
+            let name = || (schema.to_owned(), name.to_owned());
+            match desc.as_str() {
+                "INDEX" | "CONSTRAINT" => drop(self.indexes.insert(name(), entry.id)),
+                "TABLE" | "VIEW" | "MATERIALIZED VIEW" | "FOREIGN TABLE" | "SEQUENCE" => self.relations.push(name()),
+                _ => {}
+            }
+        }
+        if desc == "SCHEMA" && !entry.tag.is("public") {
+            self.schemas.extend(entry.tag.as_str().map(str::to_owned));
+        }
         match section {
             Section::PreData | Section::None => self.pre_data.push(entry.id),
             Section::Data => {
@@ -343,6 +368,14 @@ impl Visitor for Toc {
 fn not_understood() -> Error {
     Error::new(&PART_INVALID, "the archive's definition of the database is not understood")
         .with_hint("restore it with pg_restore --create, as the backup's RESTORE.md says")
+}
+
+/// What stops writes while a restore in place runs, and is in the safety backup that is made meanwhile: no setting of the database's owner.
+fn is_stop(statement: &Statement<'_>) -> bool {
+    let words: Vec<&str> = statement.sql.split_whitespace().collect();
+    let value = format!("'{STOPPED}'");
+    statement.begins(&["alter", "database"])
+        && matches!(words.as_slice(), [.., "SET", setting, "TO", last] if *setting == SETTING && last.trim_end_matches(';') == value)
 }
 
 /// `TABLESPACE = name` in a CREATE DATABASE.
@@ -414,6 +447,9 @@ impl Toc {
                     continue;
                 }
                 let text = renamed(statement)?;
+                if self.witness.is_none() && is_stop(statement) {
+                    continue;
+                }
                 let setting =
                     statement.tokens.get(3..5).filter(|tokens| tokens[0].is("set")).and_then(|tokens| tokens[1].name());
                 match setting {

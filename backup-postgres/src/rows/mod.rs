@@ -189,7 +189,7 @@ impl TableRows {
 }
 
 /// Says what there is instead, where the name is nearly right.
-fn not_found(inventory: &Inventory, table: &TableName) -> Error {
+pub(crate) fn not_found(inventory: &Inventory, table: &TableName) -> Error {
     let error = Error::new(&TABLE_NOT_FOUND, format!("the backup has no rows of a table {table}"));
     let object = inventory.objects.iter().find(|object| {
         object.schema.as_ref() == Some(&table.schema)
@@ -198,6 +198,27 @@ fn not_found(inventory: &Inventory, table: &TableName) -> Error {
     });
     if let Some(object) = object {
         let kind = object.kind.to_lowercase();
+        // Which table a partition belongs to is in its definition alone; most have the table's name in front of theirs.
+        let name = table.name.as_bytes();
+        let attached = |record: &&TableRecord| {
+            let one = &record.table;
+            one.schema == table.schema
+                && one.name.as_bytes().starts_with(name)
+                && inventory.objects.iter().any(|object| {
+                    object.kind == "TABLE ATTACH"
+                        && object.schema.as_ref() == Some(&one.schema)
+                        && object.name == one.name
+                })
+        };
+        let partitions = inventory.tables.iter().filter(attached).map(|record| record.table.to_string());
+        let partitions: Vec<String> = partitions.take(10).collect();
+        if !partitions.is_empty() {
+            return error.with_hint(format!(
+                "it is partitioned, and its rows are in its partitions: name those, one by one (`cat`), or all with a pattern (`restore --table '{}*'`); some are {}",
+                table.to_string().replace('"', ""),
+                partitions.join(", ")
+            ));
+        }
         return error.with_hint(format!(
             "there is a {kind} of this name whose rows are not in the dump: those of a partitioned table are in its partitions, those of a view nowhere"
         ));

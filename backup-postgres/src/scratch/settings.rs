@@ -60,8 +60,6 @@ pub(super) fn configuration(folder: &Path, major: u32, sizes: Sizes, more: &[(St
     set("bgwriter_lru_maxpages", "0");
     set("bgwriter_delay", "10s");
     set("wal_writer_delay", "10s");
-    // As many indexes are made at once as there are processors.
-    set("max_parallel_maintenance_workers", "0");
     set("track_counts", "off");
     set("jit", "off");
     set("huge_pages", "off");

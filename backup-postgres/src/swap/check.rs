@@ -152,6 +152,11 @@ pub(super) fn rename_obstacles(row: &tokio_postgres::Row, names: &Names) -> Vec<
     if matches!(live.as_str(), "template0" | "template1") {
         obstacles.push(format!("\"{live}\" is a template that the server needs"));
     }
+    if live == "postgres" {
+        obstacles.push(format!(
+            "\"{live}\" is the database that programs connect to when they name none, this one too: restore in place, or into a new database"
+        ));
+    }
     if !row.get::<_, bool>("owns") {
         obstacles.push(format!(
             "role \"{role}\" does not own database \"{live}\", so it may not rename it: connect as its owner or a superuser, {OTHERWISE}"

@@ -11,10 +11,10 @@ use backup_core::error::ResultExt;
 use jiff::Timestamp;
 
 /// The setting that stops writes.
-pub(super) const SETTING: &str = "default_transaction_read_only";
+pub(crate) const SETTING: &str = "default_transaction_read_only";
 /// How we say `on`: the server takes any beginning of `true` (`parse_bool_with_len` in src/backend/utils/adt/bool.c) and keeps it as it was written, and
 /// people write another one. A setting of our own would say more, and only superusers may make one up.
-pub(super) const STOPPED: &str = "tru";
+pub(crate) const STOPPED: &str = "tru";
 /// What the empty databases begin with that are made, renamed and dropped to see whether that can be done.
 pub(super) const PROBE: &str = "backproof_probe_";
 

@@ -26,6 +26,7 @@ mod writes;
 pub use check::{Staying, SwapPlan};
 pub use kept::{Kept, KeptKind};
 pub use left_behind::left_behind;
+pub(crate) use left_behind::{SETTING, STOPPED};
 pub use overwrite::{Overwrite, Overwritten};
 pub use rollback::{Newer, Rollback, RollbackPlan, RolledBack};
 

@@ -61,6 +61,9 @@ impl Overwrite {
         if row.get("in_recovery") {
             obstacles.push("the server is a standby: restore on its primary".to_owned());
         }
+        if matches!(name, "template0" | "template1") {
+            obstacles.push(format!("\"{name}\" is a template that the server needs"));
+        }
         if !row.get::<_, bool>("owns") {
             obstacles.push(format!("role \"{role}\" does not own database \"{name}\", so it may not stop writes: connect as its owner or a superuser"));
         }

@@ -2,6 +2,7 @@
 
 use crate::error::codes::TABLE_NOT_FOUND;
 use crate::inventory::{Inventory, TableName, TableRecord};
+use crate::rows::not_found;
 use backup_core::{Error, Result};
 
 /// The tables that the words choose, each once, in the order of the backup.
@@ -18,7 +19,10 @@ pub(super) fn choose(inventory: &Inventory, words: &[String]) -> Result<Vec<Tabl
             (*wanted, any) = (*wanted || hit, any || hit);
         }
         if !any {
-            return Err(Error::new(&TABLE_NOT_FOUND, format!("the backup has no rows of a table {word}")));
+            return Err(exact.map_or_else(
+                || Error::new(&TABLE_NOT_FOUND, format!("the backup has no rows of a table {word}")),
+                |table| not_found(inventory, &table),
+            ));
         }
     }
     let chosen = inventory.tables.iter().zip(wanted).filter(|(_, wanted)| *wanted);
@@ -29,12 +33,12 @@ pub(super) fn choose(inventory: &Inventory, words: &[String]) -> Result<Vec<Tabl
     Ok(chosen)
 }
 
-fn is_pattern(word: &str) -> bool {
+pub(super) fn is_pattern(word: &str) -> bool {
     word.contains(['*', '?'])
 }
 
 /// `schema.name` with `*` and `?`; without a schema, `public`. The names are compared as they are, without quotes.
-fn matches(pattern: &str, table: &TableName) -> bool {
+pub(super) fn matches(pattern: &str, table: &TableName) -> bool {
     let (Some(schema), Some(name)) = (table.schema.as_str(), table.name.as_str()) else { return false };
     let (schemas, names) = pattern.split_once('.').unwrap_or(("public", pattern));
     glob(schemas.as_bytes(), schema.as_bytes()) && glob(names.as_bytes(), name.as_bytes())

@@ -2,8 +2,12 @@
 
 use super::RestoreOptions;
 use crate::verbs::{no_effect, selector, usage};
+use backup_core::error::codes::INVALID_ARGUMENT;
 use backup_core::repository::catalog::Selector;
 use backup_core::{Error, Result};
+
+/// Connections at once.
+const JOBS: std::ops::RangeInclusive<usize> = 1..=64;
 
 pub(super) fn nowhere() -> Error {
     usage("say --to URL or --to-directory DIR")
@@ -34,6 +38,10 @@ pub(super) fn check(options: &RestoreOptions) -> Result<()> {
                 return Err(no_effect(format!("{name} has no effect on a restore into a folder")));
             }
         }
+    }
+    if options.jobs.is_some_and(|jobs| !JOBS.contains(&jobs)) {
+        let message = format!("--jobs takes {} to {}", JOBS.start(), JOBS.end());
+        return Err(Error::new(&INVALID_ARGUMENT, message));
     }
     if options.swap && options.in_place {
         return Err(no_effect("--swap and --in-place are two ways: choose one"));

@@ -2,8 +2,9 @@
 
 use super::{Report, RestoreOptions, RestoreResult};
 use crate::Backproof;
-use backup_core::Result;
+use backup_core::error::codes::PART_NOT_FOUND;
 use backup_core::restore::ReadRequest;
+use backup_core::{Error, Result};
 use backup_postgres::Connection;
 
 pub(super) async fn restore(
@@ -22,10 +23,18 @@ pub(super) async fn restore(
         target = target.jobs(jobs);
     }
     if options.dry_run {
-        let plan = request.plan(&target).await?;
+        let plan = request.plan(&target).await.map_err(for_programs)?;
         return Ok(RestoreResult { plan: Some(plan.into()), ..RestoreResult::default() });
     }
-    let done = request.restore(&target).await?;
+    let done = request.restore(&target).await.map_err(for_programs)?;
     let report = Report { target: done.target, bytes: Some(done.bytes), warnings: Some(done.warnings), files: None };
     Ok(RestoreResult { report: Some(report), ..RestoreResult::default() })
+}
+
+/// What is no dump of a database goes into files.
+fn for_programs(error: Error) -> Error {
+    if !error.is(&PART_NOT_FOUND) {
+        return error;
+    }
+    error.with_hint("it is no backup of a PostgreSQL database: write its parts to files with --to-directory DIR")
 }

@@ -18,14 +18,13 @@ use backup_core::signature::Signer;
 use backup_core::target::Restorable;
 use backup_core::verify::Severity;
 use backup_core::{Error, Result};
-use backup_postgres::Connection;
 use backup_postgres::assertions;
 use backup_postgres::diff::{Diff, ObjectDiff, Other, Status, diff};
+use backup_postgres::error::codes::RESTORE_REFUSED;
+use backup_postgres::inventory::Difference;
 use backup_postgres::swap::SwapSteps;
+use backup_postgres::{Connection, PgRestore};
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// The label of the backups that are made of a live database before it is replaced.
-pub const SAFETY_LABEL: &str = "safety";
 
 /// Restores one backup in place of a live database, for [`Swap::run`](backup_postgres::swap::Swap::run), or, with
 /// [`in_place`](RestoreOptions::in_place), for [`Overwrite::run`](backup_postgres::swap::Overwrite::run).
@@ -35,6 +34,8 @@ pub(super) struct InPlace<'a> {
     pub(super) repository: &'a Repository,
     pub(super) recorder: Arc<Recorder>,
     pub(super) record: ManifestRecord,
+    /// The live database, where the restore goes into it.
+    pub(super) overwrite: Option<Connection>,
     /// Whom the safety backup is sealed to.
     pub(super) sealer: Arc<dyn KeySealer>,
     /// Who signs it.
@@ -48,6 +49,11 @@ impl InPlace<'_> {
     /// What came of the assertions.
     pub(super) fn assertion_results(&self) -> Vec<AssertionResult> {
         self.results.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Into the live database, or one beside it.
+    fn target(&self, connection: &Connection) -> PgRestore {
+        target(self.session, self.options, connection).cancel_with(self.session.cancellation())
     }
 
     /// Work that ends with an error as soon as it is cancelled, so that what it was for can be put in order.
@@ -74,13 +80,8 @@ impl InPlace<'_> {
     }
 
     fn request(&self) -> ReadRequest<'_> {
-        self.repository
-            .read(self.selector())
-            .filter(self.filter())
-            .allow_unsigned(self.options.allow_unsigned)
+        request(self.session, self.options, self.repository, &self.record, &self.recorder)
             .open_with(self.opener.clone())
-            .options(self.session.settings().pipeline.clone())
-            .monitor(self.recorder.clone())
     }
 }
 
@@ -118,7 +119,15 @@ impl SwapSteps for InPlace<'_> {
             }
         };
         if sound {
-            return Ok(());
+            // What stands in the way is told before writes are stopped.
+            let Some(live) = &self.overwrite else { return Ok(()) };
+            let backup = self.request().open().await?;
+            let plan = self.unless_cancelled(self.target(live).plan_overwrite(&backup)).await?;
+            if plan.obstacles.is_empty() {
+                return Ok(());
+            }
+            return Err(Error::new(&RESTORE_REFUSED, plan.obstacles.join("; "))
+                .with_hint("nothing was changed; remove each obstacle as it says"));
         }
         let why: Vec<&str> = backup.findings.iter().map(|finding| finding.message.as_str()).collect();
         let message = format!("backup {id} does not pass level {level}: {}", why.join("; "));
@@ -132,7 +141,7 @@ impl SwapSteps for InPlace<'_> {
         let mut request = self
             .repository
             .backup(self.record.manifest.series.clone(), Arc::new(settings.dump_of(live.clone()).skip_unreadable(skip)))
-            .label(Label::new(SAFETY_LABEL)?)
+            .label(Label::safety())
             .seal(self.sealer.clone())
             .options(settings.pipeline.clone())
             .monitor(self.recorder.clone())
@@ -144,13 +153,7 @@ impl SwapSteps for InPlace<'_> {
     }
 
     async fn restore(&self, beside: &Connection) -> Result<String> {
-        let target = self
-            .session
-            .settings()
-            .restore_to(beside.clone())
-            .no_owner(self.options.no_owner)
-            .no_tablespaces(self.options.no_tablespaces)
-            .cancel_with(self.session.cancellation());
+        let target = self.target(beside);
         if self.options.in_place {
             self.step("restore");
             target.overwrite(&self.request().open().await?, &*self.recorder).await?;
@@ -196,8 +199,10 @@ impl InPlace<'_> {
     /// a warning only where it was to be expected: another version of the server, a restore without owners, or a kind of definition that even the
     /// same server writes in other words.
     fn differences(&self, found: &Diff) -> Vec<String> {
-        // What a database has besides is nothing that a restore into it touches.
+        // What a database has besides is nothing that a restore into it touches. What came to an object that the backup has is: privileges.
         let besides = |status: Status| self.options.in_place && status == Status::Added;
+        let added: Vec<&Difference> =
+            found.objects.iter().filter(|object| besides(object.status)).map(|object| &object.difference).collect();
         let tables = found.tables.iter().filter(|table| !besides(table.status));
         let mut wrong: Vec<String> = tables.map(ToString::to_string).collect();
         let expected =
@@ -208,8 +213,13 @@ impl InPlace<'_> {
             let of_it = difference.schema.is_none() && difference.name.as_bytes().starts_with(b"DATABASE ");
             self.options.in_place && (difference.kind.starts_with("DATABASE") || of_it)
         };
-        for object in found.objects.iter().filter(|object| !besides(object.status) && !own(object)) {
+        for object in found.objects.iter().filter(|object| !own(object)) {
             match object.status {
+                _ if besides(object.status) => match added_privileges(&object.difference, &added) {
+                    Privileges::AddedToo => {}
+                    Privileges::Others => self.recorder.warn(format!("stays, and is not in the backup: {object}")),
+                    Privileges::Wrong => wrong.push(object.to_string()),
+                },
                 Status::Changed if expected || object.difference.may_be_other_words() => {
                     self.recorder.warn(format!("restored differently: {object}"));
                 }
@@ -218,4 +228,70 @@ impl InPlace<'_> {
         }
         wrong
     }
+}
+
+/// The database that the backup goes into.
+pub(super) fn target(session: &Backproof, options: &RestoreOptions, connection: &Connection) -> PgRestore {
+    let target = session.settings().restore_to(connection.clone());
+    target.no_owner(options.no_owner).no_tablespaces(options.no_tablespaces)
+}
+
+/// Reads the backup by its whole id: once the safety backup is made, there is a newer one.
+pub(super) fn request<'a>(
+    session: &Backproof,
+    options: &RestoreOptions,
+    repository: &'a Repository,
+    record: &ManifestRecord,
+    recorder: &Arc<Recorder>,
+) -> ReadRequest<'a> {
+    repository
+        .read(Selector::Id(record.manifest.id.to_string()))
+        .filter(Filter { series: Some(record.manifest.series.clone()), ..Filter::default() })
+        .allow_unsigned(options.allow_unsigned)
+        .options(session.settings().pipeline.clone())
+        .monitor(recorder.clone())
+}
+
+/// Whose privileges something is that a database has besides the backup.
+enum Privileges {
+    /// None, or those of what it has besides, too.
+    AddedToo,
+    /// Of what no restore makes: the server's own objects, and default privileges of roles that are not ours to change.
+    Others,
+    /// Of what the backup has: they are wrong.
+    Wrong,
+}
+
+fn added_privileges(one: &Difference, added: &[&Difference]) -> Privileges {
+    match (one.kind.as_str(), one.schema.as_ref().and_then(|schema| schema.as_str())) {
+        ("DEFAULT ACL", _) | ("ACL", Some("pg_catalog" | "information_schema")) => return Privileges::Others,
+        ("ACL", _) => {}
+        _ => return Privileges::AddedToo,
+    }
+    // `TABLE orders`, `COLUMN orders.id`, `FUNCTION f(integer)`: pg_dump's words for what has privileges, and its name, in quotes where it needs them.
+    const WORDS: [&str; 11] = [
+        "TABLE ",
+        "COLUMN ",
+        "SEQUENCE ",
+        "FUNCTION ",
+        "PROCEDURE ",
+        "AGGREGATE ",
+        "TYPE ",
+        "SCHEMA ",
+        "LANGUAGE ",
+        "FOREIGN DATA WRAPPER ",
+        "FOREIGN SERVER ",
+    ];
+    let tag = one.name.lossy();
+    let subject = WORDS.iter().find_map(|word| tag.strip_prefix(word));
+    let of_added = added.iter().filter(|other| other.schema == one.schema).any(|other| {
+        let about = ["ACL", "COMMENT", "SECURITY LABEL"].contains(&other.kind.as_str());
+        let names = [other.name.quoted(), other.name.lossy()];
+        !about
+            && names.iter().any(|name| match (subject, tag.strip_prefix("COLUMN ")) {
+                (_, Some(column)) => column.strip_prefix(&**name).is_some_and(|rest| rest.starts_with('.')),
+                (subject, None) => subject == Some(&**name),
+            })
+    });
+    if of_added { Privileges::AddedToo } else { Privileges::Wrong }
 }

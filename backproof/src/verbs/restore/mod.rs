@@ -7,8 +7,6 @@ mod in_place;
 mod live;
 mod tables;
 
-pub use in_place::SAFETY_LABEL;
-
 use super::{Reading, selector};
 use crate::Backproof;
 use crate::session::cancelled;
@@ -70,7 +68,7 @@ pub struct RestoreOptions {
     pub no_owner: bool,
     /// Restore everything into the server's default tablespace.
     pub no_tablespaces: bool,
-    /// Connections that build indexes and constraints at once; as many as this machine has cores, at most 8, by default.
+    /// Connections that build indexes and constraints at once, 1 to 64; as many as this machine has cores, at most 8, by default.
     pub jobs: Option<usize>,
     /// Restore a backup that no trusted signer signed; it must be named by its id.
     pub allow_unsigned: bool,
