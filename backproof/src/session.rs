@@ -139,7 +139,8 @@ impl Backproof {
         if yes || self.settings.force() { Ok(()) } else { self.confirm.confirm(what, word) }
     }
 
-    /// Work that is dropped when the session is cancelled, and cleans up by that.
+    /// Work that is dropped when the session is cancelled, and cleans up by that. What a verb does is a large future: boxed, since a caller's stack may be
+    /// small.
     pub(crate) async fn unless_cancelled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         self.check_cancelled()?;
         tokio::select! {

@@ -84,6 +84,11 @@ impl Recorder {
         self.event(Event::Warning { message: message.into() });
     }
 
+    /// Tells of something worth knowing that was to be expected: it is shown, and does not count as a warning.
+    pub fn mention(&self, message: impl Into<String>) {
+        self.inner.event(Event::Warning { message: message.into() });
+    }
+
     /// The warnings so far.
     pub fn warnings(&self) -> Vec<String> {
         self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -86,7 +86,7 @@ impl Backproof {
     ///
     /// Cancelled, it removes what it stored.
     pub async fn backup(&self, options: &BackupOptions) -> Result<BackupResult> {
-        self.backup_of(self.source(options)?, options).await
+        Box::pin(self.backup_of(self.source(options)?, options)).await
     }
 
     /// Backs up this source: any stream of bytes is one ([`StreamSource`](backup_core::general::StreamSource)).
@@ -95,7 +95,7 @@ impl Backproof {
             return Err(no_effect("a source is given, and a file or a program besides"));
         }
         database_only(options)?;
-        self.backup_of(source, options).await
+        Box::pin(self.backup_of(source, options)).await
     }
 
     async fn backup_of(&self, source: Arc<dyn Source>, options: &BackupOptions) -> Result<BackupResult> {

@@ -143,7 +143,7 @@ impl RowReader {
 impl Backproof {
     /// Opens the plaintext of one part, or the rows of one table; with [`output`](CatOptions::output) it is written into a file.
     pub async fn cat(&self, options: &CatOptions) -> Result<Cat> {
-        self.unless_cancelled(self.opened(options)).await
+        self.unless_cancelled(Box::pin(self.opened(options))).await
     }
 
     async fn opened(&self, options: &CatOptions) -> Result<Cat> {

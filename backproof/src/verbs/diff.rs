@@ -64,7 +64,7 @@ impl DiffResult {
 impl Backproof {
     /// Compares two backups by what was noted when they were made, or one with the configured database.
     pub async fn diff(&self, options: &DiffOptions) -> Result<DiffResult> {
-        self.unless_cancelled(self.compared(options)).await
+        self.unless_cancelled(Box::pin(self.compared(options))).await
     }
 
     async fn compared(&self, options: &DiffOptions) -> Result<DiffResult> {

@@ -76,7 +76,7 @@ impl Backproof {
     /// Restores backups into a scratch place, compares them with what was noted when they were made, runs the assertions of the configuration, and
     /// times each step.
     pub async fn drill(&self, options: &DrillOptions) -> Result<DrillResult> {
-        self.unless_cancelled(self.drilled(options)).await
+        self.unless_cancelled(Box::pin(self.drilled(options))).await
     }
 
     async fn drilled(&self, options: &DrillOptions) -> Result<DrillResult> {

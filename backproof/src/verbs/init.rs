@@ -55,7 +55,7 @@ impl InitResult {
 impl Backproof {
     /// Creates the repository, after probing what its store can do.
     pub async fn init(&self, options: &InitOptions) -> Result<InitResult> {
-        self.unless_cancelled(self.created(options)).await
+        self.unless_cancelled(Box::pin(self.created(options))).await
     }
 
     async fn created(&self, options: &InitOptions) -> Result<InitResult> {

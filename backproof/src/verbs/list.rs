@@ -94,7 +94,7 @@ impl ListResult {
 impl Backproof {
     /// Lists the backups.
     pub async fn list(&self, _options: &ListOptions) -> Result<ListResult> {
-        self.unless_cancelled(self.listed()).await
+        self.unless_cancelled(Box::pin(self.listed())).await
     }
 
     async fn listed(&self) -> Result<ListResult> {

@@ -117,7 +117,8 @@ impl Backproof {
 
 fn selector(id: &str) -> Result<backup_core::repository::catalog::Selector> {
     if id.is_empty() {
-        return Err(usage("say which backup: an id, the start of one, or `latest`"));
+        let message = "say which backup: an id, the start of one, or `latest`";
+        return Err(Error::new(&backup_core::error::codes::INVALID_ARGUMENT, message));
     }
     id.parse()
 }

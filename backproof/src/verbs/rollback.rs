@@ -150,7 +150,7 @@ impl Backproof {
     /// Takes the last swap back: the database that was live before is live again, and the restored one is kept under a dated name. Or puts back the rows
     /// of one table; or drops what is kept.
     pub async fn rollback(&self, options: &RollbackOptions) -> Result<RollbackResult> {
-        self.unless_cancelled(self.rolled_back(options)).await
+        self.unless_cancelled(Box::pin(self.rolled_back(options))).await
     }
 
     async fn rolled_back(&self, options: &RollbackOptions) -> Result<RollbackResult> {
@@ -166,11 +166,11 @@ impl Backproof {
         let recorder = self.recorder();
         let live = self.target(options.to.expose_secret(), &recorder)?;
         let mut result = if !options.tables.is_empty() {
-            self.roll_tables_back(options, &live).await?
+            Box::pin(self.roll_tables_back(options, &live)).await?
         } else if options.drop_old {
             self.drop_kept(options, &live).await?
         } else {
-            self.swap_back(options, &live, &recorder).await?
+            Box::pin(self.swap_back(options, &live, &recorder)).await?
         };
         result.dry_run = options.dry_run;
         result.warnings = recorder.warnings();

@@ -62,7 +62,7 @@ impl ShowResult {
 impl Backproof {
     /// Shows one backup.
     pub async fn show(&self, options: &ShowOptions) -> Result<ShowResult> {
-        self.unless_cancelled(self.shown(options)).await
+        self.unless_cancelled(Box::pin(self.shown(options))).await
     }
 
     async fn shown(&self, options: &ShowOptions) -> Result<ShowResult> {

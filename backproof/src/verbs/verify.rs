@@ -79,7 +79,7 @@ impl Backproof {
     pub async fn verify(&self, options: &VerifyOptions) -> Result<VerifyResult> {
         let alerts = options.alert_on_failure.then(|| Alerts::from_env(&self.settings().env)).transpose()?;
         let recorder = self.recorder();
-        let mut found = self.unless_cancelled(self.verified(options, &recorder)).await;
+        let mut found = self.unless_cancelled(Box::pin(self.verified(options, &recorder))).await;
         if let Some(alerts) = alerts {
             let alert = match &found {
                 Ok(result) if result.status == Status::Healthy => None,

@@ -98,7 +98,7 @@ async fn an_option_that_would_do_nothing_is_refused() {
     }
     for (wrong, code) in [
         (json!({ "id": "latest" }), "usage"),
-        (json!({ "to_directory": "x" }), "usage"),
+        (json!({ "to_directory": "x" }), "invalid_argument"),
         (json!({ "id": "latest", "to": "postgres:///x", "to_directory": "x" }), "no_effect"),
         (json!({ "id": "latest", "to_directory": "x", "jobs": 2 }), "no_effect"),
         (json!({ "id": "latest", "to_directory": "x", "yes": true }), "no_effect"),

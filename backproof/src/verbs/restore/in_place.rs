@@ -217,11 +217,11 @@ impl InPlace<'_> {
             match object.status {
                 _ if besides(object.status) => match added_privileges(&object.difference, &added) {
                     Privileges::AddedToo => {}
-                    Privileges::Others => self.recorder.warn(format!("stays, and is not in the backup: {object}")),
+                    Privileges::Others => self.recorder.mention(format!("stays, and is not in the backup: {object}")),
                     Privileges::Wrong => wrong.push(object.to_string()),
                 },
                 Status::Changed if expected || object.difference.may_be_other_words() => {
-                    self.recorder.warn(format!("restored differently: {object}"));
+                    self.recorder.mention(format!("restored differently: {object}"));
                 }
                 _ => wrong.push(object.to_string()),
             }

@@ -244,13 +244,13 @@ impl Backproof {
     pub async fn restore(&self, options: &RestoreOptions) -> Result<RestoreResult> {
         check::check(options)?;
         if options.to.is_none() || options.dry_run {
-            return self.unless_cancelled(self.restored(options)).await;
+            return self.unless_cancelled(Box::pin(self.restored(options))).await;
         }
         self.check_cancelled()?;
-        let mut work = std::pin::pin!(self.restored(options));
+        let mut work = Box::pin(self.restored(options));
         tokio::select! {
             result = &mut work => result,
-            () = self.stopped() => match tokio::time::timeout(CLEANING_UP, work).await {
+            () = self.stopped() => match tokio::time::timeout(CLEANING_UP, &mut work).await {
                 Ok(result) => result,
                 Err(_) => Err(cancelled()),
             },
@@ -268,8 +268,8 @@ impl Backproof {
             doubts.into_iter().for_each(|doubt| recorder.warn(doubt));
             let restore = live::Live { session: self, options, repository: &repository, recorder: &recorder };
             match options.swap {
-                true => restore.swap(record, live).await?,
-                false => restore.overwrite(record, live).await?,
+                true => Box::pin(restore.swap(record, live)).await?,
+                false => Box::pin(restore.overwrite(record, live)).await?,
             }
         } else {
             let reading = Reading {
@@ -283,8 +283,8 @@ impl Backproof {
                 (Some(url), _) => {
                     let connection = self.target(url.expose_secret(), &recorder)?;
                     match options.tables.is_empty() {
-                        true => database::restore(self, options, &request, connection).await?,
-                        false => tables::restore(self, options, &request, connection, &recorder).await?,
+                        true => Box::pin(database::restore(self, options, &request, connection)).await?,
+                        false => Box::pin(tables::restore(self, options, &request, connection, &recorder)).await?,
                     }
                 }
                 (None, Some(folder)) => folder::restore(options, &request, folder).await?,
