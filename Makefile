@@ -1,6 +1,6 @@
 # The two commands of the README are `make demo` and `make test`. Both install what is missing, say so, and can be run again.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fuzz bench static fmt clean
+.PHONY: help demo test check fuzz bench static node fmt clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -25,6 +25,10 @@ bench: ## Measure the program beside other tools (docs/benchmarks.md)
 
 static: ## Build a program that needs nothing beside it, and print where it is
 	@scripts/static
+
+node: ## Build the npm package for this machine, install it into an empty folder, and try it
+	@scripts/install node
+	@scripts/node-pack
 
 fmt: ## Format the Rust code
 	@cargo fmt --all

@@ -1,0 +1,68 @@
+//! An opened session, and the way to all verbs.
+
+use crate::door::{self, Io};
+use crate::failure::{thrown, unfit};
+use crate::log::Logs;
+use crate::operation::{Mailbox, Operation};
+use crate::source::ByteSource;
+use backproof::config::Overrides;
+use backproof::core::error::codes::INVALID_ARGUMENT;
+use backproof::{Backproof, Error};
+use napi::bindgen_prelude::spawn;
+use napi_derive::napi;
+use tokio_util::sync::CancellationToken;
+use tracing::Level;
+use tracing::instrument::WithSubscriber;
+
+/// An opened session.
+#[napi]
+pub struct Session {
+    session: Backproof,
+    logs: Option<Level>,
+}
+
+/// Opens a session from settings: JSON, as bindings/api.json describes them. Its calls log at `logs` and more urgent levels, when that is given.
+#[napi]
+pub fn open(settings: String, logs: Option<String>) -> napi::Result<Session> {
+    opened(&settings, logs.as_deref()).map_err(|error| thrown(&error))
+}
+
+fn opened(settings: &str, logs: Option<&str>) -> backproof::Result<Session> {
+    let settings: Overrides = serde_json::from_str(settings).map_err(|error| unfit("settings", &error))?;
+    let unknown = |name: &str| {
+        Error::new(&INVALID_ARGUMENT, format!("{name} is no level of logs")).with_hint("error, warn, info, debug or trace")
+    };
+    let logs = logs.map(|name| name.parse().map_err(|_| unknown(name))).transpose()?;
+    Ok(Session { session: Backproof::open(settings)?, logs })
+}
+
+#[napi]
+impl Session {
+    /// Begins a verb. Its options are JSON; a source may give the bytes of a backup.
+    #[napi]
+    pub fn start(
+        &self,
+        verb: String,
+        options: String,
+        source: Option<&ByteSource>,
+        progress: bool,
+    ) -> napi::Result<Operation> {
+        let options = serde_json::from_str(&options).map_err(|error| thrown(&unfit(&verb, &error)))?;
+        let mailbox = Mailbox::new(progress);
+        let cancel = CancellationToken::new();
+        let io =
+            Io { source: source.and_then(ByteSource::source), monitor: mailbox.clone(), cancel: cancel.clone() };
+        let (session, finished) = (self.session.clone(), mailbox.clone());
+        let work = async move {
+            let outcome = door::call(&session, &verb, options, io).await;
+            // Whoever waits may look at once what became of the session.
+            drop(session);
+            finished.finish(outcome);
+        };
+        match self.logs {
+            Some(level) => spawn(work.with_subscriber(Logs::new(mailbox.clone(), level))),
+            None => spawn(work),
+        };
+        Ok(Operation::new(mailbox, cancel))
+    }
+}
