@@ -32,13 +32,41 @@ pub fn api() -> Value {
             (code.name().to_owned(), described)
         })
         .collect();
-    json!({
+    let mut api = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "verbs": verbs,
         "settings": settings,
         "definitions": definitions,
         "errors": errors,
-    })
+    });
+    unlink(&mut api);
+    api
+}
+
+/// Descriptions are read in other languages, too: without rustdoc's links, and without the line breaks of the source.
+fn unlink(value: &mut Value) {
+    match value {
+        Value::Object(map) => map.iter_mut().for_each(|(name, value)| match value {
+            Value::String(text) if name == "description" => *text = unlinked(text),
+            _ => unlink(value),
+        }),
+        Value::Array(all) => all.iter_mut().for_each(unlink),
+        _ => {}
+    }
+}
+
+fn unlinked(text: &str) -> String {
+    let paragraphs: Vec<String> = text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect();
+    let (text, mut plain) = (paragraphs.join("\n\n"), String::new());
+    let mut rest = text.as_str();
+    while let Some((before, link)) = rest.split_once("[`") {
+        let Some((name, after)) = link.split_once("`]") else { break };
+        plain.push_str(before);
+        plain.push_str(&format!("`{name}`"));
+        let target = after.strip_prefix('(').and_then(|target| target.split_once(')'));
+        rest = target.map_or(after, |(_, after)| after);
+    }
+    plain + rest
 }
 
 struct Api {
@@ -97,7 +125,8 @@ mod tests {
                 "{name}"
             );
             for (field, of) in schema["properties"].as_object().into_iter().flatten() {
-                assert!(of["description"].is_string(), "{name}.{field} says not what it is");
+                let description = of["description"].as_str().unwrap_or_default();
+                assert!(!description.is_empty() && !description.contains("[`"), "{name}.{field}: {description:?}");
             }
         }
         for verb in [
