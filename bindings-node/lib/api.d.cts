@@ -412,12 +412,7 @@ export interface Encryption {
 
 /** Something that a verification found. */
 export interface Finding {
-  /**
-   * A stable name: an error code, or one of `no_backups`, `no_usable_backup`, `backup_missing`, `manifest_replaced`, `backup_too_old`,
-   * `backup_too_small`, `backup_shrank`, `newer_unusable`, `clock_skew`, `future_dated`, `datedAhead`, `unexpected_object`, `leftOut`,
-   * `structure_not_checked`, `restore_failed`, `difference`, `untested`, `assertion_failed`, `assertion_unverified`, `proof`,
-   * `proof_not_recorded`.
-   */
+  /** A stable name: an error code, or one of `no_backups`, `no_usable_backup`, `backup_missing`, `manifest_replaced`, `backup_too_old`, `backup_too_small`, `backup_shrank`, `newer_unusable`, `clock_skew`, `future_dated`, `datedAhead`, `unexpected_object`, `leftOut`, `structure_not_checked`, `restore_failed`, `difference`, `untested`, `assertion_failed`, `assertion_unverified`, `proof`, `proof_not_recorded`. */
   code: string;
   /** What to do about it. */
   hint: string;
@@ -595,8 +590,7 @@ export interface ListedBackup {
 /**
  * A backup's manifest. A backup exists exactly when its manifest does.
  *
- * All times are UTC, all sizes are bytes. Unknown fields are ignored when reading, unknown entries of
- * `requires` are not.
+ * All times are UTC, all sizes are bytes. Unknown fields are ignored when reading, unknown entries of `requires` are not.
  */
 export interface Manifest {
   /** How segments are encrypted and who can open them. */
@@ -1108,15 +1102,9 @@ export interface Settings {
   passphraseFile?: string | null;
   /** The folder of pg_dump and pg_restore. [env: `PG_BINDIR`] */
   pgBindir?: string | null;
-  /**
-   * Public keys that may open new backups: `age1…`, `ssh-ed25519 …`, a file of these, an OpenPGP public key file, or a key in gpg's keyring.
-   * [env: `BACKPROOF_RECIPIENTS`]
-   */
+  /** Public keys that may open new backups: `age1…`, `ssh-ed25519 …`, a file of these, an OpenPGP public key file, or a key in gpg's keyring. [env: `BACKPROOF_RECIPIENTS`] */
   recipients?: string[];
-  /**
-   * The repository's URL: `file:///path`, `s3://bucket/prefix`, `gs://…`, `az://…`; `memory:///` is new and empty, and lives as long as the session.
-   * [env: `BACKPROOF_REPO`]
-   */
+  /** The repository's URL: `file:///path`, `s3://bucket/prefix`, `gs://…`, `az://…`; `memory:///` is new and empty, and lives as long as the session. [env: `BACKPROOF_REPO`] */
   repo?: string | null;
   /** The SSH private key that signs new backups. [env: `BACKPROOF_SIGNING_KEY`] */
   signingKey?: string | null;
@@ -1296,19 +1284,13 @@ export interface VerifyOptions {
   cloudOnly?: boolean;
   /** Ids, starts of them, or `latest`; all backups when there is none. */
   ids?: string[];
-  /**
-   * How deeply; intact unless configured. Present needs a listing, intact reads every object, readable needs an identity; restorable and identical
-   * restore each backup into a scratch place, which needs PostgreSQL's programs.
-   */
+  /** How deeply; intact unless configured. Present needs a listing, intact reads every object, readable needs an identity; restorable and identical restore each backup into a scratch place, which needs PostgreSQL's programs. */
   level?: Level | null;
   /** Only repositories in a folder of this machine. */
   localOnly?: boolean;
   /** Work with low priority for processor and disk. */
   lowPriority?: boolean;
-  /**
-   * How old the newest backup of each series may be: seconds, or text, e.g. `25h`; 48 hours unless configured, and not looked at where backups are
-   * chosen by id.
-   */
+  /** How old the newest backup of each series may be: seconds, or text, e.g. `25h`; 48 hours unless configured, and not looked at where backups are chosen by id. */
   maxAge?: Duration | null;
   /** How large the newest backup of each series must be, as stored: bytes, or text, e.g. `1MB`; not looked at unless given. */
   minSize?: Size | null;
