@@ -1,6 +1,6 @@
 # The two commands of the README are `make demo` and `make test`. Both install what is missing, say so, and can be run again.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fuzz bench python static fmt clean
+.PHONY: help demo test check fuzz bench python node static fmt clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -29,6 +29,10 @@ python: ## Build the Python package's wheel, and try it in an empty environment
 
 static: ## Build a program that needs nothing beside it, and print where it is
 	@scripts/static
+
+node: ## Build the npm package for this machine, install it into an empty folder, and try it
+	@scripts/install node
+	@scripts/node-pack
 
 fmt: ## Format the Rust code
 	@cargo fmt --all

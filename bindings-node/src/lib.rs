@@ -6,7 +6,6 @@
 //! | file | holds |
 //! | --- | --- |
 //! | session.rs | the opened [`backproof::Backproof`] |
-//! | door.rs | all verbs behind one function |
 //! | operation.rs | one call of a verb: its messages, its cancellation, its result |
 //! | source.rs | bytes from JavaScript, with back-pressure |
 //! | output.rs | bytes to JavaScript, as they are asked for |
@@ -14,7 +13,6 @@
 //! | failure.rs | errors as JSON |
 //! | program.rs | the command-line programs |
 
-mod door;
 mod failure;
 mod log;
 mod operation;

@@ -4,7 +4,7 @@ use crate::failure::describe;
 use crate::output::ByteStream;
 use backproof::Result;
 use backproof::core::monitor::{Event, Monitor};
-use crate::door::Answer;
+use backproof::verbs::Answer;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use napi_derive::napi;
@@ -82,7 +82,7 @@ impl Mailbox {
         let mut mail = self.mail();
         mail.outcome = Some(match outcome {
             Ok(Answer::Document(document)) => json!({ "result": document }),
-            Ok(Answer::Stream(stream)) => {
+            Ok(Answer::Bytes(stream)) => {
                 mail.stream = Some(stream);
                 json!({ "stream": true })
             }

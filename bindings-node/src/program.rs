@@ -6,13 +6,13 @@ use std::ffi::OsString;
 
 /// `backproof`. Blocks, and must not be called while anything else goes on in this process.
 #[napi]
-pub fn run_backproof(args: Vec<String>) -> u8 {
+pub(crate) fn run_backproof(args: Vec<String>) -> u8 {
     backproof::cli::run(args.into_iter().map(OsString::from))
 }
 
 /// `verify-backups`, likewise.
 #[napi]
-pub fn run_verify_backups(args: Vec<String>) -> u8 {
+pub(crate) fn run_verify_backups(args: Vec<String>) -> u8 {
     backproof::cli::verify_backups::run(args.into_iter().map(OsString::from))
 }
 
@@ -27,6 +27,6 @@ pub struct VerifyBackupsDefaults {
 
 /// What `verify-backups` asks of `verify`.
 #[napi]
-pub fn verify_backups_defaults() -> VerifyBackupsDefaults {
+pub(crate) fn verify_backups_defaults() -> VerifyBackupsDefaults {
     VerifyBackupsDefaults { max_age: MAX_AGE.to_owned(), min_size: MIN_SIZE.to_owned() }
 }

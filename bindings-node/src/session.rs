@@ -1,6 +1,5 @@
 //! An opened session, and the way to all verbs.
 
-use crate::door::{self, Io};
 use crate::failure::{thrown, unfit};
 use crate::log::Logs;
 use crate::operation::{Mailbox, Operation};
@@ -23,14 +22,15 @@ pub struct Session {
 
 /// Opens a session from settings: JSON, as bindings/api.json describes them. Its calls log at `logs` and more urgent levels, when that is given.
 #[napi]
-pub fn open(settings: String, logs: Option<String>) -> napi::Result<Session> {
+pub(crate) fn open(settings: String, logs: Option<String>) -> napi::Result<Session> {
     opened(&settings, logs.as_deref()).map_err(|error| thrown(&error))
 }
 
 fn opened(settings: &str, logs: Option<&str>) -> backproof::Result<Session> {
     let settings: Overrides = serde_json::from_str(settings).map_err(|error| unfit("settings", &error))?;
     let unknown = |name: &str| {
-        Error::new(&INVALID_ARGUMENT, format!("{name} is no level of logs")).with_hint("error, warn, info, debug or trace")
+        Error::new(&INVALID_ARGUMENT, format!("{name} is no level of logs"))
+            .with_hint("error, warn, info, debug or trace")
     };
     let logs = logs.map(|name| name.parse().map_err(|_| unknown(name))).transpose()?;
     Ok(Session { session: Backproof::open(settings)?, logs })
@@ -50,11 +50,11 @@ impl Session {
         let options = serde_json::from_str(&options).map_err(|error| thrown(&unfit(&verb, &error)))?;
         let mailbox = Mailbox::new(progress);
         let cancel = CancellationToken::new();
-        let io =
-            Io { source: source.and_then(ByteSource::source), monitor: mailbox.clone(), cancel: cancel.clone() };
-        let (session, finished) = (self.session.clone(), mailbox.clone());
+        let source = source.and_then(ByteSource::source);
+        let session = self.session.clone().monitor(mailbox.clone()).cancel_with(cancel.clone());
+        let finished = mailbox.clone();
         let work = async move {
-            let outcome = door::call(&session, &verb, options, io).await;
+            let outcome = session.call(&verb, options, source).await;
             // Whoever waits may look at once what became of the session.
             drop(session);
             finished.finish(outcome);

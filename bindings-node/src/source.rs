@@ -1,7 +1,7 @@
 //! Bytes from JavaScript as a source, with back-pressure.
 
-use backproof::core::source::Source;
 use backproof::core::general::StreamSource;
+use backproof::core::source::Source;
 use bytes::Bytes;
 use futures::{Stream, stream};
 use napi_derive::napi;

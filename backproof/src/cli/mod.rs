@@ -19,6 +19,7 @@ mod rollback;
 mod show;
 mod signals;
 mod verify;
+pub mod verify_backups;
 
 use crate::Backproof;
 use crate::config::Settings;

@@ -15,6 +15,7 @@ use futures::{StreamExt, TryStreamExt};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::instrument::WithSubscriber;
 
 /// The plaintext of one part, in order, in pieces of at most one segment.
 ///
@@ -237,7 +238,7 @@ where
 
 /// Runs in the background from its creation on; dropping the future ends it.
 async fn spawn<T: Send + 'static>(future: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
-    AbortOnDropHandle::new(tokio::spawn(future)).await.map_err(reader_died)?
+    AbortOnDropHandle::new(tokio::spawn(future.with_current_subscriber())).await.map_err(reader_died)?
 }
 
 fn reader_died(error: tokio::task::JoinError) -> Error {

@@ -20,6 +20,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
+use tracing::instrument::WithSubscriber;
 
 /// Cuts, seals and stores the parts of one backup, within one memory budget.
 #[derive(Clone)]
@@ -137,7 +138,8 @@ impl PartWriter {
         let key = self.shared.folder.segment(&self.name, number, &self.ending())?;
         let shared = self.shared.clone();
         let upload = async move { Ok((number, shared.store(key, buffer).await?)) };
-        self.tasks.spawn(self.shared.uploads.track_future(upload));
+        // What a caller set up for its logs holds for its tasks, too.
+        self.tasks.spawn(self.shared.uploads.track_future(upload).with_current_subscriber());
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use backup_core::Result;
 use backup_core::error::ResultExt;
 use backup_core::text::printable;
 use tokio_postgres::error::SqlState;
+use tracing::instrument::WithSubscriber;
 
 /// A database that was created for a restore and is not complete. It is dropped with this, unless it is kept.
 pub(super) struct Created {
@@ -110,11 +111,13 @@ impl Drop for Created {
         let Some(session) = self.session.take() else { return };
         let name = std::mem::take(&mut self.name);
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        runtime.spawn(async move {
+        let dropping = async move {
             if let Err(error) = drop_database(&session, &name).await {
                 tracing::warn!(%error, database = name, "an incomplete database is left");
             }
-        });
+        }
+        .with_current_subscriber();
+        runtime.spawn(dropping);
     }
 }
 

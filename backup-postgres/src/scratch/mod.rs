@@ -176,7 +176,9 @@ impl Scratch {
         let parent =
             options.folder.clone().unwrap_or_else(|| options.env.get("TMPDIR").map_or("/tmp".into(), PathBuf::from));
         // Leftovers to be removed may be large.
-        let made = tokio::task::spawn_blocking(move || Folder::make(&parent)).await;
+        let logs = tracing::dispatcher::get_default(Clone::clone);
+        let make = move || tracing::dispatcher::with_default(&logs, || Folder::make(&parent));
+        let made = tokio::task::spawn_blocking(make).await;
         let mut folder =
             made.map_err(|error| Error::new(&SCRATCH_FAILED, "make the scratch cluster's folder").with_source(error))??;
         options.check_space(&folder)?;
@@ -244,7 +246,8 @@ impl Scratch {
 
     /// Ends the server and removes all of it, and waits for that.
     pub async fn stop(mut self) {
-        let _ = tokio::task::spawn_blocking(move || self.end()).await;
+        let logs = tracing::dispatcher::get_default(Clone::clone);
+        let _ = tokio::task::spawn_blocking(move || tracing::dispatcher::with_default(&logs, || self.end())).await;
     }
 
     fn end(&mut self) {
