@@ -162,7 +162,7 @@ async function run({ settings = {}, shapes, steps }, dir, server) {
   }
 }
 
-describe('the behaviour of all languages', () => {
+describe('the behaviour of all languages', { concurrency: 2 }, () => {
   const cluster = path.join(root, 'scripts/cluster');
   // A short path: a socket's may have 107 bytes.
   const place = mkdtempSync('/tmp/bp-');

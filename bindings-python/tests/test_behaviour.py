@@ -30,6 +30,8 @@ PLACEHOLDERS = {
     "number": r"\d+",
     "text": r"(?s:.+)",
 }
+# What a call gives, by its type.
+ANSWERS = {"dict": "expect", "list": "rows", "str": "bytes"}
 
 
 class SourceBroke(Exception):
@@ -151,13 +153,10 @@ class Run:
             # What an iterable throws comes out of the call as it is.
             error = step["error"] if step.get("error", {}).get("code") == "source_failed" else {"code": "SourceBroke"}
         [key] = {"expect", "bytes", "rows", "error"} & step.keys()
-        yield from differences({key: step[key]}, {"error": error} if error else {answer(result): result}, step["verb"])
+        found = {"error": error} if error else {ANSWERS[type(result).__name__]: result}
+        yield from differences({key: step[key]}, found, step["verb"])
         if "keep" in step:
             self.known[step["keep"]] = result
-
-
-def answer(result: Any) -> str:
-    return {dict: "expect", list: "rows", str: "bytes"}[type(result)]
 
 
 def called(session: Backproof, step: Mapping[str, Any]) -> Any:

@@ -5,16 +5,18 @@
 use backproof::Backproof;
 use backproof::config::Overrides;
 use backproof::core::general::StreamSource;
-use backproof::core::id::BackupId;
 use backproof::core::source::Source;
 use backproof::verbs::Answer;
+use backup_postgres::testing::Cluster;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
+use matching::{differences, filled};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+
+mod matching;
 
 macro_rules! files {
     ($($file:ident)*) => {
@@ -45,126 +47,6 @@ fn entries(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().into_iter().flatten()
 }
 
-/// The value, with what is known in the place of each `${name}`.
-fn filled(value: &Value, known: &Value) -> Value {
-    match value {
-        Value::Array(values) => values.iter().map(|value| filled(value, known)).collect(),
-        Value::Object(map) => {
-            let fill =
-                |(key, value): (&String, &Value)| (text(&filled(&json!(key), known)).to_owned(), filled(value, known));
-            Value::Object(map.iter().map(fill).collect())
-        }
-        Value::String(template) => {
-            let mut pieces = template.split("${");
-            let mut made = pieces.next().unwrap_or_default().to_owned();
-            for piece in pieces {
-                let (name, rest) = piece.split_once('}').unwrap();
-                let found = known.pointer(&format!("/{}", name.replace('.', "/")));
-                let found = found.unwrap_or_else(|| panic!("nothing is known of {name}"));
-                if template.len() == name.len() + 3 {
-                    return found.clone();
-                }
-                made += found.as_str().map_or_else(|| found.to_string(), str::to_owned).as_str();
-                made += rest;
-            }
-            Value::String(made)
-        }
-        other => other.clone(),
-    }
-}
-
-/// Whether this is text that a placeholder stands for.
-fn stands_for(placeholder: &str, text: &str) -> bool {
-    match placeholder {
-        "id" => text.parse::<BackupId>().is_ok(),
-        "time" => text.ends_with('Z') && text.parse::<jiff::Timestamp>().is_ok(),
-        "stamp" => text.len() == 16 && jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", text).is_ok(),
-        "sha256" => text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')),
-        "number" => !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()),
-        "text" => !text.is_empty(),
-        other => panic!("there is no placeholder ${other}"),
-    }
-}
-
-fn fits(expected: &str, found: &str) -> bool {
-    let Some((before, after)) = expected.split_once('$') else { return expected == found };
-    let Some(found) = found.strip_prefix(before) else { return false };
-    let end = after.find(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit()).unwrap_or(after.len());
-    let (placeholder, rest) = after.split_at(end);
-    let mut ends = found.char_indices().map(|(at, _)| at).chain([found.len()]);
-    ends.any(|at| stands_for(placeholder, &found[..at]) && fits(rest, &found[at..]))
-}
-
-/// Where what was found is not what was expected: the path, and both values.
-fn differences(expected: &Value, found: &Value, at: &str, into: &mut Vec<String>) {
-    let same = match (expected, found) {
-        (Value::Object(one), Value::Object(other)) => {
-            for (key, expected) in one {
-                match other.get(key) {
-                    Some(found) => differences(expected, found, &format!("{at}.{key}"), into),
-                    None => into.push(format!("{at}.{key}: is missing; expected {expected}")),
-                }
-            }
-            let more = other.iter().filter(|(key, _)| !one.contains_key(*key));
-            into.extend(more.map(|(key, found)| format!("{at}.{key}: is not expected: {found}")));
-            return;
-        }
-        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
-            for (number, (expected, found)) in one.iter().zip(other).enumerate() {
-                differences(expected, found, &format!("{at}.{number}"), into);
-            }
-            return;
-        }
-        (Value::String(kind), Value::Number(number)) if kind == "$number" => number.is_u64(),
-        (Value::String(kind), Value::Number(number)) if kind == "$seconds" => number.as_f64() >= Some(0.0),
-        (Value::String(expected), Value::String(found)) => fits(expected, found),
-        (Value::Number(one), Value::Number(other)) => one.as_f64() == other.as_f64(),
-        _ => expected == found,
-    };
-    if !same {
-        into.push(format!("{at}: expected {expected}, found {found}"));
-    }
-}
-
-/// A PostgreSQL that goes away.
-struct Cluster(tempfile::TempDir);
-
-impl Cluster {
-    fn start() -> Self {
-        // A short path: a socket's may have 107 bytes.
-        let cluster = Cluster(tempfile::Builder::new().prefix("bp-").tempdir_in("/tmp").unwrap());
-        std::fs::set_permissions(cluster.0.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        cluster.script(&["start", text(&cluster.folder())]);
-        cluster
-    }
-
-    fn folder(&self) -> Value {
-        json!(self.0.path().join("pg"))
-    }
-
-    fn script(&self, arguments: &[&str]) -> String {
-        output(Command::new(root().join("scripts/cluster")).args(arguments))
-    }
-
-    fn sql(&self, database: &str, statement: &str) -> String {
-        let psql = Path::new(self.script(&["bindir"]).as_str()).join("psql");
-        let url = format!("postgres://postgres@/{database}?host={}", text(&self.folder()));
-        output(Command::new(psql).args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-d", &url, "-c", statement]))
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        self.script(&["stop", text(&self.folder())]);
-    }
-}
-
-fn output(command: &mut Command) -> String {
-    let done = command.stderr(std::process::Stdio::inherit()).output().unwrap();
-    assert!(done.status.success(), "{command:?}: {}", done.status);
-    String::from_utf8(done.stdout).unwrap().trim().to_owned()
-}
-
 /// One case, while it runs.
 struct Case<'a> {
     settings: Map<String, Value>,
@@ -182,7 +64,7 @@ impl Case<'_> {
         if !step["setup"].is_null() {
             self.set_up(&step["setup"]);
         } else if !step["query"].is_null() {
-            let gives = json!(self.cluster.unwrap().sql(text(&step["database"]), text(&step["query"])));
+            let gives = json!(self.cluster.unwrap().psql(text(&step["database"]), text(&step["query"])));
             differences(&step["gives"], &gives, "gives", &mut found);
         } else if !step["file"].is_null() {
             let holds = json!(std::fs::read_to_string(text(&step["file"])).unwrap());
@@ -214,7 +96,7 @@ impl Case<'_> {
 
     fn set_up(&self, setup: &Value) {
         for (to, what) in entries(&setup["copy"]) {
-            output(Command::new("cp").args(["-r", text(what), to]));
+            copy(Path::new(text(what)), Path::new(to));
         }
         for (file, content) in entries(&setup["write"]) {
             std::fs::write(file, text(content)).unwrap();
@@ -223,7 +105,7 @@ impl Case<'_> {
             std::fs::remove_file(text(file)).unwrap();
         }
         for statement in list(&setup["sql"]) {
-            self.cluster.unwrap().sql(text(&statement[0]), text(&statement[1]));
+            self.cluster.unwrap().psql(text(&statement[0]), text(&statement[1]));
         }
     }
 
@@ -265,6 +147,17 @@ impl Case<'_> {
     }
 }
 
+fn copy(what: &Path, to: &Path) {
+    if what.is_file() {
+        std::fs::copy(what, to).unwrap();
+        return;
+    }
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(what).unwrap().map(Result::unwrap) {
+        copy(&entry.path(), &to.join(entry.file_name()));
+    }
+}
+
 /// A source of these pieces; what is to be cancelled does not end, and is cancelled when all was read.
 fn source(source: &Value, cancel: Option<CancellationToken>) -> Arc<dyn Source> {
     let pieces: Vec<Bytes> = list(&source["pieces"]).iter().map(|piece| text(piece).to_owned().into()).collect();
@@ -281,16 +174,22 @@ fn source(source: &Value, cancel: Option<CancellationToken>) -> Arc<dyn Source> 
     }
 }
 
+/// As scripts/cluster makes it for the other languages.
+fn server() -> Cluster {
+    let options = Cluster::options().initdb("--encoding=UTF8").initdb("--locale=C.UTF-8");
+    options.setting("timezone", "UTC").start()
+}
+
 async fn run(file: &str) {
     let suite = read(&format!("behaviour/{file}.json"));
-    let cluster = suite.to_string().contains("${socket}").then(Cluster::start);
+    let cluster = suite.to_string().contains("${socket}").then(server);
     let mut failures = Vec::new();
     for case in list(&suite["cases"]) {
         let folder = tempfile::tempdir().unwrap();
         let path = std::env::var("PATH").unwrap();
         let mut known = json!({ "dir": folder.path(), "root": root(), "path": path });
         if let Some(cluster) = &cluster {
-            (known["socket"], known["bindir"]) = (cluster.folder(), json!(cluster.script(&["bindir"])));
+            (known["socket"], known["bindir"]) = (json!(cluster.socket_folder()), json!(cluster.bindir()));
         }
         let shapes = filled(&suite["shapes"], &known);
         known.as_object_mut().unwrap().extend(entries(&shapes).map(|(name, shape)| (name.clone(), shape.clone())));
@@ -323,6 +222,10 @@ fn every_file_and_every_verb_is_in_it() {
     let cases = suites.iter().flat_map(|suite| list(&suite["cases"]));
     let steps: Vec<&Value> =
         cases.flat_map(|case| list(&case["steps"])).filter(|step| step["verb"].is_string()).collect();
+    let words = ["verb", "options", "source", "settings", "keep", "expect", "error", "bytes", "rows", "cancelled"];
+    for step in &steps {
+        entries(step).for_each(|(word, _)| assert!(words.contains(&word.as_str()), "{word} in {step}"));
+    }
     for (verb, _) in entries(&read("api.json")["verbs"]) {
         let of_it = |fails: bool| steps.iter().any(|step| step["verb"] == **verb && step["error"].is_null() != fails);
         assert!(of_it(false), "no step has {verb} succeed");
