@@ -1,7 +1,7 @@
 // The behaviour suite of all languages (bindings/behaviour), in Node.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, test } from 'node:test';
 import { Backproof, BackproofError } from '../lib/index.mjs';
@@ -92,6 +92,12 @@ function* differences(expected, found, at) {
   }
 }
 
+/** The text of a file, or the names of all files of a folder. */
+function holds(file) {
+  if (statSync(file).isFile()) return readFileSync(file, 'utf8');
+  return readdirSync(file, { recursive: true }).filter((name) => statSync(path.join(file, name)).isFile()).sort();
+}
+
 async function* source({ pieces, times = 1, fails }, whenRead) {
   for (let time = 0; time < times; time += 1) yield* pieces.map((piece) => Buffer.from(piece));
   if (fails !== undefined) throw new Error(fails);
@@ -145,7 +151,7 @@ async function run({ settings = {}, shapes, steps }, dir, server) {
     } else if (step.query) {
       found = [...differences(step.gives, server.psql(step.database, step.query), 'gives')];
     } else if (step.file) {
-      found = [...differences(step.holds, readFileSync(step.file, 'utf8'), 'holds')];
+      found = [...differences(step.holds, holds(step.file), 'holds')];
     } else {
       let outcome;
       try {

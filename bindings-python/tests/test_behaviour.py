@@ -86,6 +86,13 @@ def same(expected: Any, found: Any) -> bool:
     return isinstance(expected, bool) == isinstance(found, bool) and bool(expected == found)
 
 
+def holds(path: Path) -> Any:
+    """The text of a file, or the names of all files of a folder."""
+    if path.is_file():
+        return path.read_text()
+    return sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())
+
+
 def pieces(source: Mapping[str, Any]) -> Iterator[bytes]:
     for _ in range(source.get("times", 1)):
         yield from (piece.encode() for piece in source["pieces"])
@@ -118,14 +125,14 @@ class Run:
         elif "query" in step:
             yield from differences(step["gives"], self.cluster.sql(step["database"], step["query"]), "gives")
         elif "file" in step:
-            yield from differences(step["holds"], Path(step["file"]).read_text(), "holds")
+            yield from differences(step["holds"], holds(Path(step["file"])), "holds")
         else:
             given = {name: value for name, value in filled(settings, self.known).items() if value is not None}
             yield from self.verb(step, given, own)
 
     def set_up(self, setup: Mapping[str, Any]) -> None:
         for to, what in setup.get("copy", {}).items():
-            shutil.copytree(what, to) if Path(what).is_dir() else shutil.copy(what, to)
+            shutil.copytree(what, to)
         for file, text in setup.get("write", {}).items():
             Path(file).write_text(text)
         for file in setup.get("remove", []):

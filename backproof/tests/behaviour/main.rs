@@ -24,7 +24,7 @@ macro_rules! files {
         $(#[tokio::test] async fn $file() { run(stringify!($file)).await })*
     };
 }
-files! { repository sources database restore }
+files! { repository sources database proof restore }
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
@@ -67,7 +67,11 @@ impl Case<'_> {
             let gives = json!(self.cluster.unwrap().psql(text(&step["database"]), text(&step["query"])));
             differences(&step["gives"], &gives, "gives", &mut found);
         } else if !step["file"].is_null() {
-            let holds = json!(std::fs::read_to_string(text(&step["file"])).unwrap());
+            let path = Path::new(text(&step["file"]));
+            let mut files: Vec<PathBuf> =
+                files(path).iter().map(|file| file.strip_prefix(path).unwrap().into()).collect();
+            files.sort();
+            let holds = if path.is_dir() { json!(files) } else { json!(std::fs::read_to_string(path).unwrap()) };
             differences(&step["holds"], &holds, "holds", &mut found);
         } else {
             let (kind, outcome) = match self.call(&step, own).await {
@@ -96,7 +100,11 @@ impl Case<'_> {
 
     fn set_up(&self, setup: &Value) {
         for (to, what) in entries(&setup["copy"]) {
-            copy(Path::new(text(what)), Path::new(to));
+            for file in files(Path::new(text(what))) {
+                let to = Path::new(to).join(file.strip_prefix(text(what)).unwrap());
+                std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+                std::fs::copy(file, to).unwrap();
+            }
         }
         for (file, content) in entries(&setup["write"]) {
             std::fs::write(file, text(content)).unwrap();
@@ -147,15 +155,12 @@ impl Case<'_> {
     }
 }
 
-fn copy(what: &Path, to: &Path) {
-    if what.is_file() {
-        std::fs::copy(what, to).unwrap();
-        return;
+/// A file, or all files of a folder.
+fn files(path: &Path) -> Vec<PathBuf> {
+    if !path.is_dir() {
+        return vec![path.to_owned()];
     }
-    std::fs::create_dir(to).unwrap();
-    for entry in std::fs::read_dir(what).unwrap().map(Result::unwrap) {
-        copy(&entry.path(), &to.join(entry.file_name()));
-    }
+    std::fs::read_dir(path).unwrap().flat_map(|entry| files(&entry.unwrap().path())).collect()
 }
 
 /// A source of these pieces; what is to be cancelled does not end, and is cancelled when all was read.
