@@ -106,3 +106,9 @@ def test_fields_of_a_newer_version_are_left_out() -> None:
 
 def test_the_version() -> None:
     assert backproof.__version__ == API["version"]
+
+
+def test_every_type_is_exported() -> None:
+    for module in (backproof._types, backproof._progress):
+        assert set(module.__all__) <= set(backproof.__all__)
+    assert sorted(set(backproof.__all__)) == backproof.__all__

@@ -115,7 +115,7 @@ def _record(kind: type[Any]) -> Decode:
     hints = typing.get_type_hints(kind)
     names = kind._names if issubclass(kind, Record) else {}
     fields: list[tuple[str, str, Any]] = [
-        (field.name, names.get(field.name, field.name), hints[field.name]) for field in dataclasses.fields(kind)
+        (field.name, names.get(field.name, field.name), hints[field.name]) for field in dataclasses.fields(typing.cast(Any, kind))
     ]
     decoders: list[tuple[str, str, Decode]] = []
 
@@ -151,7 +151,7 @@ def _union(kinds: list[Any]) -> Decode:
 def _fits(kind: type[Any], document: Mapping[str, Any]) -> bool:
     hints = typing.get_type_hints(kind)
     names = kind._names if issubclass(kind, Record) else {}
-    for field in dataclasses.fields(kind):
+    for field in dataclasses.fields(typing.cast(Any, kind)):
         key = names.get(field.name, field.name)
         hint = hints[field.name]
         if typing.get_origin(hint) is Literal and len(typing.get_args(hint)) == 1:
