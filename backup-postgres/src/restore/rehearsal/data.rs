@@ -32,6 +32,7 @@ impl Rehearsal {
         noted: Option<&Inventory>,
         monitor: &dyn Monitor,
     ) -> Result<Vec<String>> {
+        self.leave_out_xml().await?;
         match noted.map(|noted| self.places(noted)) {
             Some(Ok(Some(places))) => self.load_tables(backup, places, monitor).await,
             Some(Err(error)) => Ok(vec![error.chain()]),

@@ -1,7 +1,7 @@
 //! What a server lacks, and all that depends on it: left out, and told.
 
-use super::Rehearsal;
 use super::witness::Outlined;
+use super::{Rehearsal, features};
 use crate::inventory::Name;
 use crate::restore::programs::Refused;
 use backup_core::text::printable;
@@ -88,10 +88,10 @@ impl Rehearsal {
                 && ["permission denied", "must be superuser", "must be owner", "must be able to"]
                     .iter()
                     .any(|text| words.contains(text));
-            let library = library(words);
+            let named = library(words).map(|file| format!("library:{file}")).or_else(|| features::lacking(words));
             let preloaded = words.contains("must be loaded via shared_preload_libraries");
-            if SERVER_MAY_LACK.contains(&entry.kind.as_str()) || no_right || preloaded || library.is_some() {
-                let cause = library.map_or_else(|| entry.as_cause(), |file| format!("library:{file}"));
+            if SERVER_MAY_LACK.contains(&entry.kind.as_str()) || no_right || preloaded || named.is_some() {
+                let cause = named.unwrap_or_else(|| entry.as_cause());
                 let reason = format!("the scratch server refused it: {}", words.trim());
                 gaps.push((entry.id, Gap { cause, reason: printable(&reason).into_owned() }));
             }
