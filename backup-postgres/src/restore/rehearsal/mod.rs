@@ -7,6 +7,7 @@
 
 mod data;
 mod definitions;
+mod features;
 mod gap;
 mod libraries;
 mod provision;
