@@ -3,6 +3,7 @@
 use crate::archive::ArchiveObserver;
 use crate::assertions::Assertion;
 use crate::connection::{Connection, Env};
+use crate::proof::Accepted;
 use async_trait::async_trait;
 use backup_core::Result;
 use backup_core::level::Level;
@@ -25,7 +26,7 @@ pub struct PgProver {
     pub(crate) scratch_folder: Option<PathBuf>,
     pub(crate) tools: Option<PathBuf>,
     pub(crate) env: Env,
-    pub(crate) accept: Vec<String>,
+    pub(crate) accept: Accepted,
     pub(crate) assertions: Vec<Assertion>,
     pub(crate) low_priority: bool,
     pub(crate) hidden: Vec<PathBuf>,
@@ -47,7 +48,7 @@ impl PgProver {
             scratch_folder: None,
             tools: None,
             env: Env::from_process(),
-            accept: Vec::new(),
+            accept: Accepted::default(),
             assertions: Vec::new(),
             low_priority: false,
             hidden: Vec::new(),
@@ -83,8 +84,20 @@ impl PgProver {
 
     /// What need not be tested, by the names that proofs give, such as `extension:pg_graphql`: exactly these, and what depends on them.
     pub fn accept(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.accept.extend(names.into_iter().map(Into::into));
+        self.accept.add(names.into_iter().map(Into::into));
         self
+    }
+
+    /// Of the names that are accepted, those that are meant for this one backup: a name that nothing in it can have is refused with
+    /// [`NO_EFFECT`](backup_core::error::codes::NO_EFFECT) before anything is restored.
+    pub fn accept_known(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.accept.must_be_known(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Of the names that are accepted, those that nothing had which could not be tested, in all proofs by this prover and its clones so far.
+    pub fn accepted_in_vain(&self) -> Vec<String> {
+        self.accept.unmet()
     }
 
     /// What must hold of the restored database.

@@ -275,3 +275,32 @@ fn two_drills_at_once_do_not_meet() {
     }
     nothing_left(&site);
 }
+
+#[test]
+fn what_is_accepted_must_be_there() {
+    let (site, id) = proven("");
+    // Whoever mistypes a name learns it before anything is restored, and nothing is kept of it.
+    for command in [vec!["drill", "latest", "--json"], vec!["verify", &id, "--level", "identical", "--json"]] {
+        let run = site.run(&[&command[..], &["--accept", "extension:pg_grapql"]].concat()).ends(2);
+        assert_eq!(run.code(), "no_effect", "{run}");
+        assert!(run.stderr.contains("extension:pg_grapql"), "{run}");
+        assert!(!run.stderr.contains("pg_restore"), "{run}");
+    }
+    assert!(files(&site.path("repo")).iter().all(|name| !name.contains(".proof-")));
+    // What is there and could be tested is a warning; so is, of several backups, what none of them has.
+    for flags in
+        [&["latest", "--accept", "table public.orders"][..], &["--sample", "2", "--accept", "extension:pg_grapql"]]
+    {
+        let run = drill(&site, flags).ok();
+        let warnings = run.json()["warnings"].to_string();
+        assert!(warnings.contains(flags.last().unwrap()) && warnings.contains("no effect"), "{run}");
+    }
+    // What the configuration accepts is for all databases.
+    site.write(
+        "backproof.toml",
+        &site.read("backproof.toml").replace("[drill]\n", "[drill]\naccept = [\"extension:pg_grapql\"]\n"),
+    );
+    let run = drill(&site, &[]).ok();
+    assert!(run.json()["warnings"].is_null(), "{run}");
+    nothing_left(&site);
+}
