@@ -145,13 +145,28 @@ fn spoilt_backups_never_pass() {
         again();
     };
     assert!(segments(&second).len() >= 3, "{:?}", of(&second));
-    // RESTORE.md is for people: no command reads it.
-    for name in of(&second).into_iter().filter(|name| !name.ends_with("RESTORE.md") && !name.ends_with("SHA256SUMS")) {
+    let reached = |level: &str| {
+        let run = site.run(&["verify", &second, "--level", level, "--json"]);
+        let document = run.json();
+        let backup = &document["verdict"]["backups"][0];
+        (run.status, backup["reached"].as_str().unwrap_or("nothing").to_owned())
+    };
+    for name in of(&second) {
         flip(&site.path("repo").join(&name));
-        let run = site.run(&["drill", &second, "--json"]);
-        let key = name.contains("key");
-        // One of several ways to the key may be spoilt, and is not needed.
-        assert!(run.status == 2 || key, "one bit of {name}: {run}");
+        // docs/format.md: the manifest binds the folder's list, that the lists of the parts, RESTORE.md and the key files, those the segments. Without a list or the only
+        // key file nothing is known of the rest; what is of the right size is present.
+        let list = name.ends_with(".manifest") || name.ends_with("/SHA256SUMS") || name.contains("/keys/");
+        let expected = if list { (2, "nothing") } else { (0, "present") };
+        let (status, found) = reached("present");
+        assert_eq!((status, found.as_str()), expected, "one bit of {name}, present");
+        for level in ["intact", "readable"] {
+            assert_eq!(reached(level), (2, expected.1.to_owned()), "one bit of {name}, {level}");
+        }
+        let run = site.run(&["drill", &second, "--json"]).ends(2);
+        let document = run.json();
+        let backup = &document["drills"][0]["backup"];
+        assert_eq!(backup["outcome"], "failed", "one bit of {name}: {run}");
+        assert_eq!(backup["reached"].as_str().unwrap_or("nothing"), expected.1, "one bit of {name}: {run}");
         nothing_left(&site);
         again();
     }
