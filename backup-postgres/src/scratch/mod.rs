@@ -203,9 +203,14 @@ impl Scratch {
             .with_more_options(&settings::session_options(tools.pg_dump.version.major));
         let isolation = cage.isolation();
         let mut scratch = Scratch { supervisor, pipe: Some(pipe), folder, connection, isolation, tools };
+        let began = Instant::now();
         let limit = if search == Search::Best { cage::PATIENCE } else { START_LIMIT };
         match scratch.wait_until_ready(limit).await {
-            Ok(()) => Ok(Some(scratch)),
+            Ok(()) => {
+                let seconds = began.elapsed().as_secs_f64();
+                tracing::info!(seconds, version = %scratch.version(), "the scratch cluster takes connections");
+                Ok(Some(scratch))
+            }
             Err(_) if search == Search::Best && cage.is_namespace() && !scratch.folder.caged().exists() => {
                 scratch.stop().await;
                 Ok(None)
