@@ -193,7 +193,7 @@ fn even_out(rehearsal: &Rehearsal, place: &Place, expected: &mut Inventory, foun
 }
 
 fn dump_of(prover: &PgProver, place: &Place, connection: &Connection) -> PgDump {
-    PgDump::new(connection.clone()).tools(place.tools().folder()).env(prover.env.clone()).globals(false)
+    PgDump::new(connection.clone()).tools(place.tools().folder()).env(prover.own.environment().clone()).globals(false)
 }
 
 /// Reads the restored database back: large tables by connections of their own, everything else with pg_dump.
