@@ -3,12 +3,16 @@
 use crate::config::Settings;
 use crate::error::codes;
 use backup_core::cipher::{KeyOpener, KeySealer, NoEncryption};
+use backup_core::repository::manifest::Manifest;
 use backup_core::repository::marker::Marker;
 use backup_core::repository::{OpenOptions, Repository};
 use backup_core::signature::{Signer, TrustPolicy};
 use backup_core::sink::Sink;
 use backup_core::{Error, Result};
-use backup_crypto::{FixedPassphrase, Identities, Prompt, RecipientOptions, Recipients, SshSigner, TrustedSigners};
+use backup_crypto::error::codes::PASSPHRASE_REQUIRED;
+use backup_crypto::{
+    FixedPassphrase, Identities, NoPrompt, Prompt, RecipientOptions, Recipients, SshSigner, TrustedSigners,
+};
 use backup_postgres::{Connection, PgDump, PgRestore};
 use jiff::tz::TimeZone;
 use secrecy::{ExposeSecret, SecretString};
@@ -85,17 +89,37 @@ impl Settings {
         Ok(Arc::new(Recipients::parse(&self.recipients, &options).await?))
     }
 
-    /// The identities; `None` when there are none.
+    /// The identities; `None` when there are none. A passphrase that the settings have is also that of backups which were sealed to one; `passphrase` says
+    /// to ask for it where they have none.
     pub async fn opener(&self, passphrase: bool, prompt: Arc<dyn Prompt>) -> Result<Option<Arc<dyn KeyOpener>>> {
         let prompt = self.prompt(prompt)?;
         let mut identities = Identities::new().prompt(prompt.clone());
         for path in &self.identities {
             identities = identities.file(path).await?;
         }
-        if passphrase {
+        if passphrase || self.passphrase.is_some() || self.passphrase_file.is_some() {
             identities = identities.passphrase(prompt.passphrase("the backup")?);
         }
         Ok(if identities.is_empty() { None } else { Some(Arc::new(identities)) })
+    }
+
+    /// Whether these settings may open this backup: there are identities, or it was sealed to a passphrase and there is one.
+    pub(crate) fn may_open(&self, manifest: &Manifest) -> bool {
+        let mut recipients = manifest.encryption.key_files.iter().flat_map(|file| &file.recipients);
+        !self.identities.is_empty() || recipients.any(|recipient| recipient.kind == "passphrase")
+    }
+
+    /// A passphrase file that was named for this command alone must be for something: for what it seals, or else for a locked signing key.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn needs_passphrase_file(&self, signs: bool) -> Result<()> {
+        if let Some(path) = self.signing_key.as_ref().filter(|_| signs)
+            && let Err(error) = SshSigner::from_file(path, Arc::new(NoPrompt)).await
+            && error.is(&PASSPHRASE_REQUIRED)
+        {
+            return Ok(());
+        }
+        Err(Error::new(&codes::NO_EFFECT, "--passphrase-file is given, and nothing here asks for a passphrase")
+            .with_hint("say --passphrase to protect what is made with it, or leave it out"))
     }
 
     /// A passphrase for something new: asked for twice, or from the passphrase file.

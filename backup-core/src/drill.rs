@@ -202,13 +202,13 @@ impl DrillRequest<'_> {
     /// Drills, one backup after the other.
     ///
     /// # Errors
-    /// When there is nothing to drill. What is wrong with a backup is in its report.
+    /// When there is nothing to drill, or something was asked for that has no effect. What is wrong with a backup is in its report.
     pub async fn run(self) -> Result<Vec<DrillReport>> {
         let catalog = self.repository.catalog(self.filter.series.as_ref()).await?;
         let mut reports = Vec::new();
         for entry in self.choose(&catalog).await? {
             let started = Timestamp::now();
-            let backup = self.verify.verify_backup(entry, &self.options).await;
+            let backup = self.verify.verify_backup(entry, &self.options).await?;
             let record = entry.record.as_ref().ok();
             let objectives = self.judge(&catalog, entry, &backup).await;
             reports.push(DrillReport {

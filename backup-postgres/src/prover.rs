@@ -3,6 +3,9 @@
 use crate::archive::ArchiveObserver;
 use crate::assertions::Assertion;
 use crate::connection::{Connection, Env};
+use crate::proof::Accepted;
+use crate::scratch::ScratchOptions;
+use crate::tools::Version;
 use async_trait::async_trait;
 use backup_core::Result;
 use backup_core::level::Level;
@@ -14,6 +17,9 @@ use backup_core::target::Restorable;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// Until there is a backup.
+const UNKNOWN: Version = Version { major: 0, minor: 0 };
+
 /// Checks backups of kind `postgresql-dump`: that their archives parse to their end and are complete; and, in a scratch cluster, that they can be
 /// restored and come back identical.
 ///
@@ -22,14 +28,10 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct PgProver {
     pub(crate) scratch: Option<Connection>,
-    pub(crate) scratch_folder: Option<PathBuf>,
-    pub(crate) tools: Option<PathBuf>,
-    pub(crate) env: Env,
-    pub(crate) accept: Vec<String>,
+    /// How a cluster of its own is started; the versions are those of each backup.
+    pub(crate) own: ScratchOptions,
+    pub(crate) accept: Accepted,
     pub(crate) assertions: Vec<Assertion>,
-    pub(crate) low_priority: bool,
-    pub(crate) hidden: Vec<PathBuf>,
-    pub(crate) settings: Vec<(String, String)>,
     pub(crate) jobs: usize,
 }
 
@@ -44,14 +46,9 @@ impl PgProver {
     pub fn new() -> Self {
         PgProver {
             scratch: None,
-            scratch_folder: None,
-            tools: None,
-            env: Env::from_process(),
-            accept: Vec::new(),
+            own: ScratchOptions::new(UNKNOWN, UNKNOWN),
+            accept: Accepted::default(),
             assertions: Vec::new(),
-            low_priority: false,
-            hidden: Vec::new(),
-            settings: Vec::new(),
             jobs: std::thread::available_parallelism().map_or(2, |count| count.get().min(8)),
         }
     }
@@ -65,26 +62,38 @@ impl PgProver {
 
     /// Makes scratch clusters in folders of this one: it chooses the disk. Otherwise `TMPDIR`, or `/tmp`.
     pub fn scratch_folder(mut self, parent: impl Into<PathBuf>) -> Self {
-        self.scratch_folder = Some(parent.into());
+        self.own = self.own.folder(parent);
         self
     }
 
     /// Uses the PostgreSQL programs of this folder only.
     pub fn tools(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.tools = Some(folder.into());
+        self.own = self.own.tools(folder);
         self
     }
 
     /// Looks for programs with this environment.
     pub fn env(mut self, env: Env) -> Self {
-        self.env = env;
+        self.own = self.own.env(env);
         self
     }
 
     /// What need not be tested, by the names that proofs give, such as `extension:pg_graphql`: exactly these, and what depends on them.
     pub fn accept(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.accept.extend(names.into_iter().map(Into::into));
+        self.accept.add(names.into_iter().map(Into::into));
         self
+    }
+
+    /// Of the names that are accepted, those that are meant for this one backup: a name that nothing in it can have is refused with
+    /// [`NO_EFFECT`](backup_core::error::codes::NO_EFFECT) before anything is restored.
+    pub fn accept_known(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.accept.must_be_known(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Of the names that are accepted, those that nothing had which could not be tested, in all proofs by this prover and its clones so far.
+    pub fn accepted_in_vain(&self) -> Vec<String> {
+        self.accept.unmet()
     }
 
     /// What must hold of the restored database.
@@ -95,19 +104,19 @@ impl PgProver {
 
     /// Lets everything else on this machine go first: no unless set.
     pub fn low_priority(mut self, low: bool) -> Self {
-        self.low_priority = low;
+        self.own = self.own.low_priority(low);
         self
     }
 
     /// Keeps this file or folder (an identity, a repository) out of sight of the code in a backup, wherever it is.
     pub fn hide(mut self, path: impl Into<PathBuf>) -> Self {
-        self.hidden.push(path.into());
+        self.own = self.own.hide(path);
         self
     }
 
     /// A setting of the scratch cluster, such as `shared_preload_libraries`.
     pub fn scratch_setting(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.settings.push((name.into(), value.into()));
+        self.own = self.own.setting(name, value);
         self
     }
 

@@ -7,6 +7,7 @@ use backup_core::text::printable;
 use backup_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 /// Facts of a server and one of its databases, as seen by the role that asks. Nothing here is secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,6 +139,11 @@ impl ServerFacts {
 /// An error of a query of ours, with the server's message.
 pub(crate) fn query_error(doing: &str, error: tokio_postgres::Error) -> Error {
     match error.as_db_error() {
+        Some(server) if *server.code() == SqlState::ADMIN_SHUTDOWN => {
+            Error::new(&CONNECTION_LOST, format!("{doing}: {}", printable(server.message()))).with_hint(
+                "somebody ended the connection on the server: its shutdown, an administrator, or a swap or rollback of this database; see that it is still the one you mean, then run it again",
+            )
+        }
         Some(server) => Error::new(&QUERY_FAILED, format!("{doing}: {}", printable(server.message()))),
         None => Error::new(&CONNECTION_LOST, doing.to_owned()).with_source(error),
     }

@@ -125,6 +125,31 @@ async fn a_scratch_cluster_is_caged_and_goes_away() {
 }
 
 #[tokio::test]
+async fn it_lets_everything_else_go_first_when_told_to() {
+    let place = place();
+    // Whoever runs the tests may have a low priority already.
+    let own = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let own: u8 = own.rsplit_once(')').unwrap().1.split_whitespace().nth(16).unwrap().parse().unwrap();
+    let class = Command::new("ionice").args(["-p", &std::process::id().to_string()]).output();
+    let class = String::from_utf8(class.expect("ionice must be installed (Debian: util-linux)").stdout).unwrap();
+    for (low, nice, class) in [(false, own, class.trim()), (true, (own + 10).min(19), "idle")] {
+        let scratch = Scratch::start(&options(place.path()).low_priority(low)).await.unwrap();
+        let session = scratch.connection().connect().await.unwrap();
+        // The parent of the program's shell serves this session; its parent, the fourth field of proc(5)'s stat, is the postmaster. The nineteenth is its nice value.
+        session
+            .batch_execute(
+                "CREATE TABLE seen (line text);
+                 COPY seen FROM PROGRAM 'master=$(cut -d \" \" -f 4 /proc/$PPID/stat); cat /proc/$master/comm; cut -d \" \" -f 19 /proc/$master/stat; cut -d \" \" -f 19 /proc/$PPID/stat; ionice -p $master'",
+            )
+            .await
+            .unwrap();
+        let seen = ask(&scratch, "SELECT string_agg(line, ' ') FROM seen").await;
+        assert!(seen.starts_with(&format!("postgres {nice} {nice} {class}")), "low priority: {low}: {seen}");
+        scratch.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_start_says_why_and_leaves_nothing() {
     let place = place();
     let error = Scratch::start(&options(place.path()).expect_bytes(1 << 60)).await.unwrap_err();

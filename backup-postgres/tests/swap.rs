@@ -502,3 +502,111 @@ async fn in_the_same_database_partitions_come_back() {
         ("old,older", before, "1")
     );
 }
+
+/// Steps of a swap that another one overtakes: whole, in the middle of one of them.
+struct Overtaken {
+    steps: Steps,
+    at: At,
+    cluster: Arc<Cluster>,
+    other: Steps,
+}
+
+impl Overtaken {
+    /// Works in the live database, as a safety backup does, while the other swap ends the connections to it.
+    async fn at(&self, at: At) -> Result<()> {
+        if self.at != at {
+            return Ok(());
+        }
+        let session = connection(&self.cluster, "shop").connect().await?;
+        let earlier: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        swap(&self.cluster).at(earlier).run(&self.other).await.unwrap();
+        let ended = session.query("SELECT 1", &[]).await.unwrap_err();
+        Err(Error::new(&SOURCE_FAILED, "read the live database").with_source(ended))
+    }
+}
+
+#[async_trait]
+impl SwapSteps for Overtaken {
+    async fn prove(&self) -> Result<()> {
+        self.steps.prove().await
+    }
+
+    async fn safety_backup(&self, live: &Connection) -> Result<String> {
+        self.at(At::SafetyBackup).await?;
+        self.steps.safety_backup(live).await
+    }
+
+    async fn restore(&self, beside: &Connection) -> Result<String> {
+        // The restore itself is of another database, and is not disturbed.
+        let _ = self.at(At::Restore).await;
+        self.steps.restore(beside).await
+    }
+
+    async fn judge(&self, beside: &Connection) -> Result<()> {
+        self.steps.judge(beside).await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swap_that_another_one_overtakes_says_so() {
+    for (at, code) in [(At::SafetyBackup, &SOURCE_FAILED), (At::Restore, &SWAP_REFUSED)] {
+        let cluster = Arc::new(Cluster::start());
+        let backup = shop(&cluster);
+        let steps =
+            Overtaken { steps: Steps::new(backup.clone()), at, cluster: cluster.clone(), other: Steps::new(backup) };
+        let error = swap(&cluster).run(&steps).await.unwrap_err();
+        assert!(error.is(code), "{at:?}: {error:?}");
+        let hint = error.hint();
+        assert!(
+            hint.contains("somebody else") && hint.contains("psql -l+") && hint.contains("run it again"),
+            "{at:?}: {hint}"
+        );
+        // The other one's is what is there, and what it put aside.
+        assert_eq!(databases(&cluster), ["postgres", "shop", "shop_before_20260101T000000Z"], "{at:?}");
+        assert_eq!(orders(&cluster, "shop"), "old", "{at:?}");
+    }
+}
+
+/// Steps that wait, when all else is done, until the other swap is as far.
+struct Together(Steps, Arc<tokio::sync::Barrier>);
+
+#[async_trait]
+impl SwapSteps for Together {
+    async fn prove(&self) -> Result<()> {
+        self.0.prove().await
+    }
+
+    async fn safety_backup(&self, live: &Connection) -> Result<String> {
+        self.0.safety_backup(live).await
+    }
+
+    async fn restore(&self, beside: &Connection) -> Result<String> {
+        self.0.restore(beside).await
+    }
+
+    async fn judge(&self, beside: &Connection) -> Result<()> {
+        self.0.judge(beside).await?;
+        self.1.wait().await;
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_swaps_at_the_same_moment_one_is_done_and_the_other_told() {
+    let cluster = Cluster::start();
+    let backup = shop(&cluster);
+    let barrier = Arc::new(tokio::sync::Barrier::new(2));
+    let swaps = ["2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z"].map(|at| {
+        let steps = Together(Steps::new(backup.clone()), barrier.clone());
+        let swap = swap(&cluster).at(at.parse().unwrap());
+        async move { swap.run(&steps).await }
+    });
+    let results = futures::future::join_all(swaps).await;
+    let errors: Vec<&Error> = results.iter().filter_map(|result| result.as_ref().err()).collect();
+    let kept: Vec<&str> = results.iter().flatten().map(|done| done.kept.as_str()).collect();
+    assert_eq!((errors.len(), kept.len()), (1, 1), "{results:?}");
+    let hint = errors[0].hint();
+    assert!(!hint.contains("see the cause") && hint.to_lowercase().contains("somebody else"), "{:?}", errors[0]);
+    assert_eq!(databases(&cluster), ["postgres", "shop", kept[0]]);
+    assert_eq!((orders(&cluster, "shop"), orders(&cluster, kept[0])), ("old".into(), "old,new".into()));
+}

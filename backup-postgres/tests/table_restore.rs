@@ -254,3 +254,42 @@ async fn only_the_rows_that_are_gone() {
     let done = run(&cluster, Mode::MissingRows, &backup, &["orders", "log"]).await.unwrap();
     assert!(done.iter().all(|table| table.put_back == 0), "{done:?}");
 }
+
+#[tokio::test]
+async fn a_partitioned_table_is_its_partitions() {
+    let cluster = Cluster::start();
+    cluster.create_database("shop");
+    cluster.psql(
+        "shop",
+        "CREATE TABLE events (id int PRIMARY KEY, what text) PARTITION BY RANGE (id);
+         CREATE TABLE old_ones PARTITION OF events FOR VALUES FROM (0) TO (10);
+         CREATE TABLE new_ones PARTITION OF events FOR VALUES FROM (10) TO (20) PARTITION BY LIST (id);
+         CREATE TABLE the_rest PARTITION OF new_ones DEFAULT;
+         INSERT INTO events SELECT i, 'event ' || i FROM generate_series(0, 19) i;
+         CREATE TABLE none (a int) PARTITION BY LIST (a);
+         CREATE TABLE unrelated (a int); INSERT INTO unrelated VALUES (1)",
+    );
+    let source = PgDump::new(connection(&cluster, "shop")).env(env()).globals(false);
+    let backup = MemoryBackup::of(&source).await;
+    let all = "SELECT count(*), count(*) FILTER (WHERE what = 'spoilt') FROM events";
+    for mode in [Mode::Replace, Mode::MissingRows] {
+        cluster.psql("shop", "DELETE FROM events WHERE id IN (3, 13)");
+        if mode == Mode::Replace {
+            cluster.psql("shop", "UPDATE events SET what = 'spoilt' WHERE id IN (4, 14)");
+        }
+        let plan = restore(&cluster, mode).plan(&backup, &words(&["events"])).await.unwrap();
+        assert!(plan.obstacles.is_empty() && plan.steps.len() == 2, "{plan:?}");
+        let done = run(&cluster, mode, &backup, &["public.events"]).await.unwrap();
+        let tables: Vec<String> = done.iter().map(|one| one.table.to_string()).collect();
+        assert_eq!(tables.len(), 2, "{tables:?}");
+        assert!(
+            tables.iter().all(|table| ["public.old_ones", "public.the_rest"].contains(&table.as_str())),
+            "{tables:?}"
+        );
+        assert_eq!(cluster.psql("shop", all), "20|0");
+    }
+    let done = run(&cluster, Mode::Beside, &backup, &["events", "old_ones"]).await.unwrap();
+    assert_eq!(done.len(), 2, "each once");
+    let error = run(&cluster, Mode::Beside, &backup, &["none"]).await.unwrap_err();
+    assert!(error.is(&TABLE_NOT_FOUND) && error.to_string().contains("no partitions"), "{error:?}");
+}

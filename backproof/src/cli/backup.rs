@@ -17,6 +17,9 @@ pub(super) async fn run(context: &Context, args: &BackupArgs) -> Result<u8> {
         file: args.file.clone(),
         command: args.command.clone(),
     };
+    if context.passphrase_file && !args.passphrase {
+        context.backproof.settings().needs_passphrase_file(true).await?;
+    }
     let made = context.session().cancel_with(context.signals.token()).backup(&options).await?;
     let told = context.output.done("backup", &made, || {
         format!(

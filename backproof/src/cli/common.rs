@@ -26,7 +26,7 @@ pub(crate) struct Common {
     identities: Vec<String>,
     /// Where a passphrase is needed: the file whose first line it is [env: BACKPROOF_PASSPHRASE_FILE]
     #[arg(long, global = true, value_name = "FILE")]
-    passphrase_file: Option<String>,
+    pub(crate) passphrase_file: Option<String>,
     /// The SSH private key that signs new backups [env: BACKPROOF_SIGNING_KEY]
     #[arg(long, global = true, value_name = "FILE")]
     signing_key: Option<String>,

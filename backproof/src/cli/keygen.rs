@@ -23,6 +23,9 @@ pub(super) async fn run(context: &Context, args: &KeygenArgs) -> Result<u8> {
         purpose: args.signing.then_some(args.purpose.unwrap_or_default()),
         principal: args.principal.clone().filter(|_| args.signing),
     };
+    if context.passphrase_file && !args.passphrase {
+        context.backproof.settings().needs_passphrase_file(false).await?;
+    }
     let made = context.session().keygen(&options).await?;
     let seen = context.output.seen("keygen", &made, || text(&made, options.purpose.unwrap_or_default()));
     let told = or_gone(seen, &made.files)?;

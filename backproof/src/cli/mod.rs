@@ -37,6 +37,8 @@ struct Context {
     backproof: Backproof,
     output: Output,
     signals: signals::Signals,
+    /// A passphrase file was named as a flag: for this command alone.
+    passphrase_file: bool,
 }
 
 impl Context {
@@ -91,7 +93,8 @@ async fn dispatch(cli: Cli, environment: Environment, output: Output) -> u8 {
             return output.failed(&error, None);
         }
     };
-    let context = Context { backproof: Backproof::new(settings), output, signals };
+    let passphrase_file = cli.common.passphrase_file.is_some();
+    let context = Context { backproof: Backproof::new(settings), output, signals, passphrase_file };
     let result = command(&context, &cli.command).await;
     match result {
         Ok(status) => status,

@@ -6,7 +6,6 @@ use crate::Backproof;
 use backup_core::Result;
 use backup_core::monitor::Recorder;
 use backup_core::pipeline::read::PartStream;
-use backup_core::target::Restorable;
 use backup_postgres::rows::{Format, TableRows, table_rows};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -180,7 +179,7 @@ impl Backproof {
             let wanted = options.format.unwrap_or_default();
             let format = Format::from(wanted);
             let backup = request.open().await?;
-            let rows = table_rows(&backup as &dyn Restorable, &table).await?;
+            let rows = table_rows(&backup, &table).await?;
             let Some(path) = output else { return Ok(Cat::Rows(Box::new(RowReader { rows, format, recorder }))) };
             let mut file = NewFile::create(path)?;
             written.rows = Some(format.write(rows, &mut file.file).await?);

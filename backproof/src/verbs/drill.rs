@@ -1,5 +1,6 @@
 //! `drill`: restore, compare, time, and keep the result.
 
+use super::verify::{accepted_in_vain, prover};
 use super::{no_effect, selector};
 use crate::Backproof;
 use crate::config::ProofOptions;
@@ -103,12 +104,13 @@ impl Backproof {
         };
         let repository = self.repository().await?;
         let recorder = self.recorder();
+        let prover = prover(settings, &proof, matches!(which, Drilled::One(_)))?;
         let mut request = repository
             .drill(which)
             .filter(settings.filter())
             .allow_unsigned(options.allow_unsigned)
             .open_with(settings.opener(options.passphrase, self.prompter()).await?)
-            .prover(Arc::new(settings.prover(&proof)?))
+            .prover(Arc::new(prover.clone()))
             .objectives(objectives)
             .options(settings.pipeline.clone())
             .monitor(recorder.clone());
@@ -116,6 +118,7 @@ impl Backproof {
             request = request.recorder(keeper);
         }
         let drills = request.run().await?;
+        accepted_in_vain(&prover, &proof, drills.iter().map(|drill| &drill.backup), &recorder);
         let mut files = Vec::new();
         if let Some(folder) = &options.output {
             for report in &drills {

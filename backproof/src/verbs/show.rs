@@ -78,6 +78,7 @@ impl Backproof {
         if options.restore_md {
             restore_md = Some(String::from_utf8_lossy(&stored.restore_md().await?).into_owned());
         } else if record.manifest.left_out > 0
+            && settings.may_open(&record.manifest)
             // The names of what was left out are sealed: with an identity they are shown, without one the count is.
             && let Some(opener) = settings.opener(false, self.prompter()).await?
         {

@@ -3,13 +3,14 @@
 use super::no_effect;
 use crate::Backproof;
 use crate::alerts::{Alert, Alerts};
-use crate::config::ProofOptions;
 use crate::config::units::{ByteSize, TimeSpan};
+use crate::config::{ProofOptions, Settings};
 use backup_core::Result;
 use backup_core::error::codes::CANCELLED;
 use backup_core::level::Level;
 use backup_core::monitor::Recorder;
-use backup_core::verify::{ProofEvents, ProofRecorder, Status, Verdict};
+use backup_core::verify::{BackupVerdict, ProofEvents, ProofRecorder, Status, Verdict};
+use backup_postgres::PgProver;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -122,6 +123,7 @@ impl Backproof {
                 if local { ("in an object store", "--cloud-only") } else { ("on this machine", "--local-only") };
             return Err(no_effect(format!("{flag}: no repository {wanted} is configured")));
         }
+        let prover = prover(settings, &proof, options.ids.len() == 1)?;
         let mut request = repository
             .verify()
             .filter(settings.filter())
@@ -129,7 +131,7 @@ impl Backproof {
             .max_age(options.max_age.map(|span| span.0).or(settings.max_age))
             .min_size(options.min_size.map(|size| size.0).or(settings.min_size))
             .open_with(settings.opener(options.passphrase, self.prompter()).await?)
-            .prover(Arc::new(settings.prover(&proof)?))
+            .prover(Arc::new(prover.clone()))
             .options(settings.pipeline.clone())
             .monitor(recorder.clone());
         if level >= Level::Readable
@@ -141,6 +143,7 @@ impl Backproof {
             request = request.only(super::selector(id)?);
         }
         let verdict = request.run().await?;
+        accepted_in_vain(&prover, &proof, &verdict.backups, recorder);
         Ok(VerifyResult { status: verdict.status(), exit_code: verdict.exit_code(), verdict, warnings: Vec::new() })
     }
 
@@ -151,6 +154,29 @@ impl Backproof {
         }
         let signer = self.settings().signer(self.prompter()).await?;
         Ok(Some(Arc::new(ProofEvents::new(signer))))
+    }
+}
+
+/// The prover. What the flags accept is meant for the one backup that is named; of several, each name may be of another.
+pub(super) fn prover(settings: &Settings, proof: &ProofOptions, one: bool) -> Result<PgProver> {
+    let prover = settings.prover(proof)?;
+    Ok(if one { prover.accept_known(&proof.accept) } else { prover })
+}
+
+/// Tells what the flags accepted and nothing needed, where everything was looked at.
+pub(super) fn accepted_in_vain<'v>(
+    prover: &PgProver,
+    proof: &ProofOptions,
+    backups: impl IntoIterator<Item = &'v BackupVerdict>,
+    recorder: &Recorder,
+) {
+    if !backups.into_iter().all(|backup| backup.proof.as_ref().is_some_and(|proof| proof.errors.is_empty())) {
+        return;
+    }
+    let in_vain = prover.accepted_in_vain();
+    for name in proof.accept.iter().filter(|name| in_vain.contains(name)) {
+        recorder
+            .warn(format!("--accept {name:?} had no effect: there was nothing of that name that could not be tested"));
     }
 }
 

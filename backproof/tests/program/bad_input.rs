@@ -1,6 +1,6 @@
 //! Bad input: status 2, a stable code, a hint, and nothing left behind.
 
-use crate::site::{Site, copy};
+use crate::site::{Site, SmallDisk, copy};
 use backup_postgres::testing::Cluster;
 use std::time::{Duration, Instant};
 
@@ -102,19 +102,7 @@ fn stores_that_cannot_be_reached() {
 fn a_full_disk() {
     let site = Site::new();
     std::fs::create_dir(site.path("small")).unwrap();
-    let mount =
-        std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=6m", "tmpfs", &site.at("small")]).output();
-    if !mount.is_ok_and(|mount| mount.status.success()) {
-        println!("skipped: a small tmpfs cannot be mounted here (this needs root)");
-        return;
-    }
-    struct Mounted(String);
-    impl Drop for Mounted {
-        fn drop(&mut self) {
-            let _ = std::process::Command::new("umount").arg(&self.0).output();
-        }
-    }
-    let _mounted = Mounted(site.at("small"));
+    let _disk = SmallDisk::at(site.path("small"), "6m");
     let url = format!("file://{}/repo", site.at("small"));
     let made = site.run(&["init", "--repo", &url, "--json"]).ok().json();
     let installation = made["installation"].as_str().unwrap();

@@ -3,7 +3,7 @@
 
 use crate::database::env;
 use crate::proving::{drill, nothing_left, nothing_runs_on, proven};
-use crate::site::{Run, Site};
+use crate::site::{Run, Site, SmallDisk};
 use async_trait::async_trait;
 use backproof::core::monitor::Monitor;
 use backproof::core::names::PartName;
@@ -356,19 +356,7 @@ fn a_scratch_server_that_is_killed_during_the_restore() {
 #[test]
 fn a_disk_that_fills_up_during_a_drill() {
     let (site, _) = proven("");
-    let disk = site.at("scratch");
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=400m,mode=1777", "tmpfs", &disk]).output();
-    if !mounted.is_ok_and(|mounted| mounted.status.success()) {
-        println!("skipped: a small tmpfs cannot be mounted here (this needs root)");
-        return;
-    }
-    struct Mounted(String);
-    impl Drop for Mounted {
-        fn drop(&mut self) {
-            let _ = Command::new("umount").arg(&self.0).output();
-        }
-    }
-    let _mounted = Mounted(disk);
+    let _disk = SmallDisk::at(site.path("scratch"), "400m");
     // In the drill, each row takes its time.
     let cluster = Cluster::start();
     cluster.psql(

@@ -122,3 +122,45 @@ fn keys_with_a_passphrase_open_and_sign() {
     assert_eq!(cat(&["--passphrase-file", "other"]).code(), "wrong_passphrase");
     cat(&["--passphrase-file", "pass"]).ok();
 }
+
+#[test]
+fn a_passphrase_file_is_never_named_in_vain() {
+    let site = Site::new();
+    site.write("pass", "correct horse battery staple\n");
+    site.write("other", "incorrect horse\n");
+    let id = site.backup("data", &["--passphrase", "--passphrase-file", "pass"]);
+    let url = site.url();
+    // A backup that was sealed to a passphrase is opened by the file alone: no second flag says so.
+    let cat = |more: &[&str]| {
+        let _ = std::fs::remove_file(site.path("out"));
+        let cat = ["cat", "latest", "data", "--config", "/dev/null", "--repo", &url, "--json", "--output", "out"];
+        site.run(&[&cat[..], more].concat())
+    };
+    cat(&["--passphrase-file", "pass"]).ok();
+    cat(&["--passphrase-file", "pass", "--passphrase"]).ok();
+    assert_eq!(cat(&["--passphrase-file", "other"]).code(), "wrong_identity");
+    assert_eq!(cat(&[]).code(), "identity_required");
+    for command in [&["verify", &id, "--level", "readable"][..], &["restore", "latest", "--to-directory", "restored"]] {
+        let common = ["--json", "--config", "/dev/null", "--repo", &url, "--passphrase-file", "pass"];
+        site.run(&[command, &common].concat()).ok();
+    }
+
+    // What is made is protected by a passphrase only when that is said: a file for nothing is refused, and nothing is made.
+    let before = site.objects();
+    let backup = ["backup", "--name", "app", "--json", "--passphrase-file", "pass"];
+    assert_eq!(site.run(&[&backup[..], &["--", "echo"]].concat()).code(), "no_effect");
+    assert_eq!(site.objects(), before);
+    for kind in [&[][..], &["--signing"]] {
+        let keygen = ["keygen", "--output", "new-key", "--json", "--passphrase-file", "pass"];
+        assert_eq!(site.run(&[&keygen[..], kind].concat()).code(), "no_effect");
+        assert!(!site.path("new-key").exists());
+    }
+    // A configuration names it for whatever asks, and the host that signs with a locked key needs it.
+    site.write(
+        "backproof.toml",
+        &site.read("backproof.toml").replace("[repository]\n", "[repository]\npassphrase_file = \"pass\"\n"),
+    );
+    site.backup("again", &[]);
+    site.run(&["keygen", "--output", "new-key", "--json"]).ok();
+    assert!(site.read("new-key").contains("AGE-SECRET-KEY-"));
+}

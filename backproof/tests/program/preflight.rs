@@ -48,6 +48,47 @@ fn an_unreadable_table_fails_the_backup_unless_it_is_to_be_skipped() {
     site.run(&["backup"]).ok();
 }
 
+/// A pg_dump that writes down what it is given.
+fn with_noted_arguments(site: &mut Site, cluster: &Cluster) {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let (programs, real) = (site.path("programs"), cluster.bindir());
+    std::fs::create_dir(&programs).unwrap();
+    for program in std::fs::read_dir(real).unwrap().flatten().filter(|program| program.file_name() != "pg_dump") {
+        symlink(program.path(), programs.join(program.file_name())).unwrap();
+    }
+    let script =
+        format!("#!/bin/sh\necho \"$@\" >> '{}'\nexec '{}' \"$@\"\n", site.at("given"), real.join("pg_dump").display());
+    site.write("programs/pg_dump", &script);
+    std::fs::set_permissions(programs.join("pg_dump"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    site.set("PG_BINDIR", programs.display().to_string());
+}
+
+#[test]
+fn a_dump_waits_a_minute_for_locks_unless_told_otherwise() {
+    let cluster = Cluster::start();
+    cluster.psql("postgres", "CREATE TABLE t (a int)");
+    let mut site = Site::new();
+    with_noted_arguments(&mut site, &cluster);
+    let configuration = site.read("backproof.toml");
+    for (setting, given) in
+        [("", "--lock-wait-timeout=60000"), ("[postgres]\nlock_wait_timeout = \"2m\"\n", "--lock-wait-timeout=120000")]
+    {
+        site.write("backproof.toml", &format!("{configuration}{setting}"));
+        site.write("given", "");
+        site.run(&["backup", "--name", "app", "--json", "--database", &cluster.url("postgres")]).ok();
+        let dumps: Vec<String> = site
+            .read("given")
+            .lines()
+            .filter(|line| *line != "--version" && *line != "-V")
+            .map(str::to_owned)
+            .collect();
+        assert!(
+            !dumps.is_empty() && dumps.iter().all(|line| line.split(' ').any(|word| word == given)),
+            "{given}: {dumps:?}"
+        );
+    }
+}
+
 #[test]
 fn a_transaction_pooler_is_refused_and_a_session_pooler_works() {
     let cluster = Cluster::start();

@@ -145,13 +145,28 @@ fn spoilt_backups_never_pass() {
         again();
     };
     assert!(segments(&second).len() >= 3, "{:?}", of(&second));
-    // RESTORE.md is for people: no command reads it.
-    for name in of(&second).into_iter().filter(|name| !name.ends_with("RESTORE.md") && !name.ends_with("SHA256SUMS")) {
+    let reached = |level: &str| {
+        let run = site.run(&["verify", &second, "--level", level, "--json"]);
+        let document = run.json();
+        let backup = &document["verdict"]["backups"][0];
+        (run.status, backup["reached"].as_str().unwrap_or("nothing").to_owned())
+    };
+    for name in of(&second) {
         flip(&site.path("repo").join(&name));
-        let run = site.run(&["drill", &second, "--json"]);
-        let key = name.contains("key");
-        // One of several ways to the key may be spoilt, and is not needed.
-        assert!(run.status == 2 || key, "one bit of {name}: {run}");
+        // docs/format.md: the manifest binds the folder's list, that the lists of the parts, RESTORE.md and the key files, those the segments. Without a list or the only
+        // key file nothing is known of the rest; what is of the right size is present.
+        let list = name.ends_with(".manifest") || name.ends_with("/SHA256SUMS") || name.contains("/keys/");
+        let expected = if list { (2, "nothing") } else { (0, "present") };
+        let (status, found) = reached("present");
+        assert_eq!((status, found.as_str()), expected, "one bit of {name}, present");
+        for level in ["intact", "readable"] {
+            assert_eq!(reached(level), (2, expected.1.to_owned()), "one bit of {name}, {level}");
+        }
+        let run = site.run(&["drill", &second, "--json"]).ends(2);
+        let document = run.json();
+        let backup = &document["drills"][0]["backup"];
+        assert_eq!(backup["outcome"], "failed", "one bit of {name}: {run}");
+        assert_eq!(backup["reached"].as_str().unwrap_or("nothing"), expected.1, "one bit of {name}: {run}");
         nothing_left(&site);
         again();
     }
@@ -273,5 +288,34 @@ fn two_drills_at_once_do_not_meet() {
         let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(document["drills"][0]["backup"]["reached"], "identical", "{document:#}");
     }
+    nothing_left(&site);
+}
+
+#[test]
+fn what_is_accepted_must_be_there() {
+    let (site, id) = proven("");
+    // Whoever mistypes a name learns it before anything is restored, and nothing is kept of it.
+    for command in [vec!["drill", "latest", "--json"], vec!["verify", &id, "--level", "identical", "--json"]] {
+        let run = site.run(&[&command[..], &["--accept", "extension:pg_grapql"]].concat()).ends(2);
+        assert_eq!(run.code(), "no_effect", "{run}");
+        assert!(run.stderr.contains("extension:pg_grapql"), "{run}");
+        assert!(!run.stderr.contains("pg_restore"), "{run}");
+    }
+    assert!(files(&site.path("repo")).iter().all(|name| !name.contains(".proof-")));
+    // What is there and could be tested is a warning; so is, of several backups, what none of them has.
+    for flags in
+        [&["latest", "--accept", "table public.orders"][..], &["--sample", "2", "--accept", "extension:pg_grapql"]]
+    {
+        let run = drill(&site, flags).ok();
+        let warnings = run.json()["warnings"].to_string();
+        assert!(warnings.contains(flags.last().unwrap()) && warnings.contains("no effect"), "{run}");
+    }
+    // What the configuration accepts is for all databases.
+    site.write(
+        "backproof.toml",
+        &site.read("backproof.toml").replace("[drill]\n", "[drill]\naccept = [\"extension:pg_grapql\"]\n"),
+    );
+    let run = drill(&site, &[]).ok();
+    assert!(run.json()["warnings"].is_null(), "{run}");
     nothing_left(&site);
 }

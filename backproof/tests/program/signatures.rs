@@ -1,6 +1,7 @@
 //! Readers trust signers, not the store.
 
 use crate::site::Site;
+use backup_postgres::testing::Cluster;
 use std::path::Path;
 
 /// Someone who can write to the store, and knows the public recipient.
@@ -188,4 +189,40 @@ fn a_backup_that_went_missing_is_told() {
     assert_eq!(list["missing"][0]["id"], gone.as_str(), "{list:#}");
     let verdict = site.run(&["verify", "--json"]).ends(2).json();
     assert_eq!(verdict["verdict"]["findings"][0]["code"], "backup_missing");
+}
+
+/// Who restores as a superuser lets the backup run code: where nobody vouches for it, that needs attention.
+#[test]
+fn a_superuser_who_restores_what_nobody_vouches_for_is_warned() {
+    let cluster = Cluster::options().role("app", "x").start();
+    cluster.psql("postgres", "ALTER ROLE app CREATEDB; CREATE DATABASE shop OWNER app");
+    cluster.psql("shop", "SET ROLE app; CREATE TABLE t (a int); INSERT INTO t VALUES (1)");
+    let mut site = Site::new();
+    site.set("PG_BINDIR", cluster.bindir().display().to_string());
+    let trusting = site.read("backproof.toml");
+    site.write("trusting-nobody.toml", &without_trust(&trusting));
+    site.write("unsigned.toml", &without_trust(&trusting).replace("signing_key = \"signing-key\"\n", ""));
+    let backup = |config: &str| {
+        let made = site
+            .run(&["backup", "--config", config, "--name", "app", "--json", "--database", &cluster.url("shop")])
+            .ok();
+        made.json()["id"].as_str().unwrap().to_owned()
+    };
+    let (signed, unsigned) = (backup("backproof.toml"), backup("unsigned.toml"));
+    for (config, id, flags, user, status) in [
+        ("backproof.toml", &signed, &[][..], "postgres", 0),
+        ("backproof.toml", &unsigned, &["--allow-unsigned"], "postgres", 1),
+        ("trusting-nobody.toml", &signed, &[], "postgres", 1),
+        // An ordinary role can do no more than its owner could.
+        ("trusting-nobody.toml", &signed, &["--no-owner"], "app", 0),
+    ] {
+        let url = cluster.url_as(user, "anew");
+        let restore = ["restore", id, "--config", config, "--json", "--to", &url];
+        let run = site.run(&[&restore[..], flags].concat()).ends(status);
+        let told = |text: &str| text.contains("signature was not checked") && text.contains("superuser");
+        assert_eq!(told(&run.json()["warnings"].to_string()), status == 1, "{config} {user}: {run}");
+        assert_eq!(told(&run.stderr), status == 1, "{config} {user}: {run}");
+        assert_eq!(cluster.psql("anew", "SELECT a FROM t"), "1");
+        cluster.psql("postgres", "DROP DATABASE anew");
+    }
 }

@@ -224,3 +224,28 @@ pub(crate) fn copy(from: &Path, to: &Path) {
         std::fs::copy(from.join(&name), to.join(&name)).unwrap();
     }
 }
+
+/// A disk of its own that is soon full; gone when dropped.
+pub(crate) struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// Puts one of this size at a folder.
+    #[track_caller]
+    pub(crate) fn at(folder: PathBuf, size: &str) -> Self {
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={size},mode=1777"), "tmpfs"]).arg(&folder);
+        let output = mount.output().expect("mount must be installed (Debian: mount)");
+        assert!(
+            output.status.success(),
+            "a full disk cannot be tried: no small tmpfs can be mounted here: {}\nrun the tests as root with the right to mount (CAP_SYS_ADMIN; in a container: --cap-add SYS_ADMIN)",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        SmallDisk(folder)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).output();
+    }
+}

@@ -36,6 +36,11 @@ fn is_unverified(error: &Error) -> bool {
     .any(|code| error.is(code))
 }
 
+/// What says that the request makes no sense for this backup: no verdict is made of it, and nothing is kept.
+fn is_misuse(error: &Error) -> bool {
+    error.is(&codes::NO_EFFECT)
+}
+
 /// Gathers what is found about one backup.
 struct Judge {
     reached: Option<Level>,
@@ -118,7 +123,11 @@ impl Judge {
 }
 
 impl VerifyRequest<'_> {
-    pub(crate) async fn verify_backup(&self, entry: &Entry, options: &PipelineOptions) -> BackupVerdict {
+    /// The verdict on one backup.
+    ///
+    /// # Errors
+    /// [`NO_EFFECT`](codes::NO_EFFECT): something was asked for that makes no sense for it.
+    pub(crate) async fn verify_backup(&self, entry: &Entry, options: &PipelineOptions) -> Result<BackupVerdict> {
         let started = Instant::now();
         let mut judge =
             Judge { reached: None, outcome: Outcome::Passed, held: Vec::new(), findings: Vec::new(), proof: None };
@@ -133,8 +142,10 @@ impl VerifyRequest<'_> {
                     refused => match self.repository.stored(record.clone()).await {
                         Err(error) => judge.error(&error),
                         Ok(stored) => {
-                            if let Err(error) = self.levels(stored, options, &mut judge).await {
-                                judge.error(&error);
+                            match self.levels(stored, options, &mut judge).await {
+                                Err(error) if is_misuse(&error) => return Err(error),
+                                Err(error) => judge.error(&error),
+                                Ok(()) => {}
                             }
                             if let Some(error) = refused {
                                 // Looked at because the user said so; that makes it no better.
@@ -156,7 +167,7 @@ impl VerifyRequest<'_> {
         {
             self.note(record, &mut judge, took).await;
         }
-        BackupVerdict {
+        Ok(BackupVerdict {
             series: entry.series.clone(),
             id: entry.id.clone(),
             reached: judge.reached,
@@ -166,7 +177,7 @@ impl VerifyRequest<'_> {
             findings: judge.findings,
             proof: judge.proof,
             seconds: took.as_secs_f64(),
-        }
+        })
     }
 
     /// Hands the result to whoever keeps it. That this fails says nothing about the backup.
@@ -216,6 +227,7 @@ impl VerifyRequest<'_> {
                         return Ok(());
                     }
                     Ok(_) => return Ok(()),
+                    Err(error) if is_misuse(&error) => return Err(error),
                     Err(error) => judge.error(&error),
                 },
                 Err(error) => judge.error(&error),
@@ -297,6 +309,7 @@ impl VerifyRequest<'_> {
             // What was not restored may not have been read either.
             Ok(proof) if proof.errors.is_empty() && proof.untested.is_empty() => Ok(Some(proof)),
             Ok(proof) => self.readable(backup, &[], judge).await.map(|()| Some(proof)),
+            Err(error) if is_misuse(&error) => Err(error),
             Err(error) => {
                 self.readable(backup, &[], judge).await?;
                 judge.passed(Level::Readable);

@@ -19,7 +19,7 @@ use crate::repository::catalog::{CLOCK_TOLERANCE, Catalog, Entry, Filter, Manife
 use crate::repository::event::ProofBody;
 use crate::signature::Signer;
 use async_trait::async_trait;
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 
@@ -165,8 +165,8 @@ impl VerifyRequest<'_> {
     /// Verifies.
     ///
     /// # Errors
-    /// Only when nothing can be said at all: the store cannot be listed, an id does not exist. What is wrong with a backup is
-    /// in the verdict.
+    /// Only when nothing can be said at all: the store cannot be listed, an id does not exist, or something was asked for that has no effect. What is
+    /// wrong with a backup is in the verdict.
     pub async fn run(self) -> Result<Verdict> {
         let catalog = self.repository.catalog(self.filter.series.as_ref()).await?;
         let mut findings = Vec::new();
@@ -188,7 +188,7 @@ impl VerifyRequest<'_> {
         for entry in chosen {
             verifications.push(self.verify_backup(entry, &options).boxed());
         }
-        let backups: Vec<BackupVerdict> = futures::stream::iter(verifications).buffered(at_once).collect().await;
+        let backups: Vec<BackupVerdict> = futures::stream::iter(verifications).buffered(at_once).try_collect().await?;
 
         Ok(Verdict {
             location: self.repository.sink().location(),

@@ -7,7 +7,7 @@ use backup_core::error::codes;
 use backup_core::id::BackupId;
 use backup_core::level::{Level, Outcome};
 use backup_core::monitor::Monitor;
-use backup_core::names::PartName;
+use backup_core::names::{Label, PartName};
 use backup_core::proof::{AssertionResult, Difference, Phase, Proof, Untested};
 use backup_core::prover::{PartObserver, Prover};
 use backup_core::repository::Repository;
@@ -282,6 +282,35 @@ async fn objectives_that_are_missed_or_not_measured_are_no_pass() {
     assert_eq!(drill(3600, 80, says(|_| {})).await, (Status::Warning, vec![passed, failed]));
     let broken = says(|proof| proof.errors.push("no".into()));
     assert_eq!(drill(3600, 100, broken).await, (Status::Error, vec![unverified, unverified]));
+}
+
+/// What a restore replaced was backed up just before: that says nothing of how old the newest backup is that somebody would restore.
+#[tokio::test]
+async fn a_safety_backup_is_no_recovery_point() {
+    let (_, _, repository) = store().await;
+    let everyday = sealed(&repository, 90).await;
+    let safety = {
+        let source = TestSource::of_size(100).at(Timestamp::now() - SignedDuration::from_mins(10));
+        let request = repository.backup(app(), Arc::new(source)).label(Label::safety()).options(small());
+        request.seal(Arc::new(ToySealer(vec![alice()]))).run().await.unwrap().manifest.id
+    };
+    // Its own drill, and what was recorded of one before, when another backup is drilled.
+    let drill = async |id: &BackupId, rpo: i64| {
+        let objectives = Objectives { rto: None, rpo: Some(SignedDuration::from_mins(rpo)) };
+        let request =
+            repository.drill(Drilled::One(Selector::Id(id.to_string()))).prover(says(|_| {})).options(small());
+        let request = request.recorder(Arc::new(ProofEvents::default())).open_with(opener(alice()));
+        let report = request.objectives(objectives).run().await.unwrap().remove(0);
+        assert_eq!(report.backup.reached, Some(Level::Identical), "{report}");
+        (report.status(), report.objectives[0].outcome, report.objectives[0].measured_seconds)
+    };
+    assert_eq!(drill(&safety, 30).await, (Status::Warning, Outcome::Unverified, None));
+    let (status, outcome, measured) = drill(&everyday, 30).await;
+    assert_eq!((status, outcome), (Status::Warning, Outcome::Failed));
+    assert!(measured.unwrap() >= 90.0 * 60.0, "{measured:?}");
+    let (status, outcome, measured) = drill(&safety, 100).await;
+    assert_eq!((status, outcome), (Status::Healthy, Outcome::Passed));
+    assert!(measured.unwrap() >= 90.0 * 60.0, "that of the everyday backup: {measured:?}");
 }
 
 #[tokio::test]

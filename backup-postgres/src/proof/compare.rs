@@ -134,7 +134,7 @@ pub(super) fn name_what_was_skipped(
         let object = match kind {
             "TABLE DATA" => {
                 let schema = schema.cloned().unwrap_or_else(|| Name::new(""));
-                format!("rows of table {}", TableName { schema, name: name.clone() })
+                super::rows_of(&TableName { schema, name: name.clone() })
             }
             _ => {
                 let record = inventory
@@ -195,7 +195,7 @@ fn even_out(rehearsal: &Rehearsal, place: &Place, expected: &mut Inventory, foun
 }
 
 fn dump_of(prover: &PgProver, place: &Place, connection: &Connection) -> PgDump {
-    PgDump::new(connection.clone()).tools(place.tools().folder()).env(prover.env.clone()).globals(false)
+    PgDump::new(connection.clone()).tools(place.tools().folder()).env(prover.own.environment().clone()).globals(false)
 }
 
 /// Reads the restored database back: large tables by connections of their own, everything else with pg_dump.
@@ -338,7 +338,7 @@ async fn render(
 fn tell(comparison: Comparison, prover: &PgProver, proof: &mut Proof) {
     let sides = Sides::default();
     for table in &comparison.undecided {
-        let object = format!("rows of table {table}");
+        let object = super::rows_of(table);
         proof.untested.push(prover.untested(
             object.clone(),
             "they come in another order and could not be summed".into(),

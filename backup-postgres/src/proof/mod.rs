@@ -3,15 +3,17 @@
 //! The recipe is [`prove`]. What is compared is described in docs/proof.md; where it happens is a [`Scratch`](crate::Scratch) cluster of our own, or a database with a
 //! unique name on a server that was named.
 
+mod accepted;
 mod compare;
 mod place;
 mod rows;
 
 use crate::assertions;
 use crate::error::codes::{CONNECTION_LOST, DATABASE_UNREACHABLE, RESTORE_FAILED, SCRATCH_LOST};
-use crate::inventory::{Inventory, InventoryReader, Recorded};
+use crate::inventory::{Inventory, InventoryReader, Recorded, TableName};
 use crate::prover::PgProver;
 use crate::restore::rehearsal::{Gap, Rehearsal};
+pub(crate) use accepted::Accepted;
 use backup_core::error::codes::NO_SPACE;
 use backup_core::level::Level;
 use backup_core::monitor::{Event, Monitor};
@@ -37,6 +39,9 @@ pub(crate) async fn prove(
     let mut proof = Proof::default();
     let mut watch = Watch { monitor: monitor.clone(), phases: Vec::new(), began: Instant::now() };
     let (sealed, left_out) = what_was_noted(backup).await?;
+    if let Recorded::Available(inventory) = &sealed {
+        prover.accept.check(inventory, &left_out)?;
+    }
     untested_from_the_start(prover, &left_out, &mut proof);
 
     watch.begin("start a scratch cluster");
@@ -190,8 +195,7 @@ fn blame(place: &Place, errors: &[String], error: Option<Error>) -> Error {
 impl PgProver {
     /// Something that was not tested; accepted when its own name or its cause's is.
     pub(crate) fn untested(&self, object: String, reason: String, cause: &str) -> Untested {
-        let accepted = self.accept.iter().any(|name| *name == object || name == cause);
-        Untested { object, reason, accepted }
+        self.accept.untested(object, reason, cause)
     }
 
     /// The same for what depends on something that is lacking.
@@ -199,6 +203,11 @@ impl PgProver {
         let reason = format!("{} ({})", gap.reason, gap.cause);
         self.untested(object, reason, &gap.cause)
     }
+}
+
+/// The rows of a table, as proofs name them.
+fn rows_of(table: &TableName) -> String {
+    format!("rows of table {table}")
 }
 
 /// Times the phases and tells of them.

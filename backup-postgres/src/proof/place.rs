@@ -5,8 +5,8 @@ use crate::error::codes::{CONNECTION_LOST, DATABASE_UNREACHABLE, QUERY_FAILED};
 use crate::prover::PgProver;
 use crate::queries;
 use crate::restore::rehearsal::{Gap, Stage};
-use crate::scratch::{Isolation, Scratch, ScratchOptions};
-use crate::tools::{Installed, Tools, Version};
+use crate::scratch::{Isolation, Scratch};
+use crate::tools::{Tools, Version};
 use backup_core::error::ResultExt;
 use backup_core::names::PartName;
 use backup_core::target::Restorable;
@@ -39,7 +39,7 @@ impl Place {
         if let Some(connection) = &prover.scratch {
             let session = connection.connect_without_limits().await?;
             let found = server_version(&session).await?;
-            let tools = Installed::find(prover.tools.as_deref(), &prover.env).await.for_restore(archive, found)?;
+            let tools = prover.own.installed().await.for_restore(archive, found)?;
             let mut random = [0; 4];
             getrandom::fill(&mut random).map_err(|error| {
                 Error::new(&backup_core::error::codes::IO, format!("read the system's random source: {error}"))
@@ -49,22 +49,8 @@ impl Place {
             let connection = Box::new(session.connection().clone());
             return Ok(Place::Server { connection, tools: Box::new(tools), version: found, name });
         }
-        let mut options =
-            ScratchOptions::new(archive, server).env(prover.env.clone()).low_priority(prover.low_priority);
-        options = options.superuser(superuser(backup).await?.unwrap_or_else(|| "postgres".into()));
-        options = options.expect_bytes(expected_bytes(backup));
-        if let Some(folder) = &prover.scratch_folder {
-            options = options.folder(folder);
-        }
-        if let Some(tools) = &prover.tools {
-            options = options.tools(tools);
-        }
-        for path in &prover.hidden {
-            options = options.hide(path);
-        }
-        for (name, value) in &prover.settings {
-            options = options.setting(name, value);
-        }
+        let options = prover.own.clone().for_archive(archive, server).expect_bytes(expected_bytes(backup));
+        let options = options.superuser(superuser(backup).await?.unwrap_or_else(|| "postgres".into()));
         Ok(Place::Own(Box::new(Scratch::start(&options).await?)))
     }
 

@@ -41,7 +41,7 @@ impl Format {
     /// Writes all rows, and gives their number. What was written before an error is no whole table.
     pub async fn write(self, rows: TableRows, out: &mut (dyn AsyncWrite + Unpin + Send)) -> Result<u64> {
         let failed = |error| io_error("write rows", error);
-        let count = rows.record().rows;
+        let count = rows.count();
         let mut pieces = pin!(self.bytes(rows));
         while let Some(piece) = pieces.try_next().await? {
             out.write_all(&piece).await.map_err(failed)?;

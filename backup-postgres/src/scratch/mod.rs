@@ -67,6 +67,22 @@ impl ScratchOptions {
         }
     }
 
+    /// The same for another archive.
+    pub(crate) fn for_archive(mut self, archive: Version, server: Version) -> Self {
+        (self.archive, self.server) = (archive, server);
+        self
+    }
+
+    /// The PostgreSQL programs that are installed, as far as they may be used.
+    pub(crate) async fn installed(&self) -> Installed {
+        Installed::find(self.tools.as_deref(), &self.env).await
+    }
+
+    /// What programs are looked for with.
+    pub(crate) fn environment(&self) -> &Env {
+        &self.env
+    }
+
     /// Makes it in a folder of this one; otherwise of `TMPDIR`, or `/tmp`. It chooses the disk.
     pub fn folder(mut self, parent: impl Into<PathBuf>) -> Self {
         self.folder = Some(parent.into());
@@ -159,9 +175,7 @@ impl Scratch {
     /// # Errors
     /// `tools_not_found` when no server of a version that fits is installed; `no_space`; `scratch_failed` with the server's own words.
     pub async fn start(options: &ScratchOptions) -> Result<Self> {
-        let tools = Installed::find(options.tools.as_deref(), &options.env)
-            .await
-            .for_scratch(options.archive, options.server)?;
+        let tools = options.installed().await.for_scratch(options.archive, options.server)?;
         // The best cage works nearly everywhere: only where it does not, what does is found out beforehand.
         match Self::start_in(options, tools.clone(), Search::Best).await? {
             Some(scratch) => Ok(scratch),
@@ -203,9 +217,14 @@ impl Scratch {
             .with_more_options(&settings::session_options(tools.pg_dump.version.major));
         let isolation = cage.isolation();
         let mut scratch = Scratch { supervisor, pipe: Some(pipe), folder, connection, isolation, tools };
+        let began = Instant::now();
         let limit = if search == Search::Best { cage::PATIENCE } else { START_LIMIT };
         match scratch.wait_until_ready(limit).await {
-            Ok(()) => Ok(Some(scratch)),
+            Ok(()) => {
+                let seconds = began.elapsed().as_secs_f64();
+                tracing::info!(seconds, version = %scratch.version(), "the scratch cluster takes connections");
+                Ok(Some(scratch))
+            }
             Err(_) if search == Search::Best && cage.is_namespace() && !scratch.folder.caged().exists() => {
                 scratch.stop().await;
                 Ok(None)

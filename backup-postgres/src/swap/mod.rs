@@ -33,6 +33,7 @@ pub use rollback::{Newer, Rollback, RollbackPlan, RolledBack};
 use crate::connection::{Connection, Session};
 use crate::error::codes::{DATABASE_NOT_FOUND, SWAP_REFUSED};
 use crate::pooler::refuse_pooler;
+use crate::queries;
 use async_trait::async_trait;
 use backup_core::{Error, Result};
 use exchange::{Exchange, Gets};
@@ -131,6 +132,13 @@ impl Swap {
         refuse_pooler(&session).await?;
         let plan = self.plan_with(&session).await?;
         plan.require()?;
+        match self.run_as_planned(session, &plan, steps).await {
+            Err(error) => Err(self.unless_overtaken(&plan, error).await),
+            done => done,
+        }
+    }
+
+    async fn run_as_planned(&self, session: Session, plan: &SwapPlan, steps: &dyn SwapSteps) -> Result<Swapped> {
         check::try_renaming(session, &plan.names).await?;
 
         // 2. Nothing is replaced by what is not proven, nor without a way back.
@@ -139,12 +147,12 @@ impl Swap {
 
         // 3. Beside the live database; removed again whatever fails.
         let beside = NewDatabase::new(self.live.with_database(&plan.names.beside), self.maintenance.as_deref());
-        let result = self.restore_and_swap(steps, &plan, &beside.connection).await;
+        let result = self.restore_and_swap(steps, plan, &beside.connection).await;
         match result {
             Ok((backup, ended, mut warnings)) => {
                 beside.stays();
                 warnings.splice(0..0, plan.warnings.iter().cloned());
-                let names = plan.names;
+                let names = plan.names.clone();
                 Ok(Swapped { live: names.live, kept: names.kept, backup, safety_backup, ended, warnings })
             }
             Err(error) => Err(match beside.remove().await {
@@ -158,6 +166,22 @@ impl Swap {
                 }
             }),
         }
+    }
+
+    /// Whoever put another database in this one's place ended our connections to it, or has its name now: whatever failed, that is what happened.
+    async fn unless_overtaken(&self, plan: &SwapPlan, error: Error) -> Error {
+        let Ok(session) = connect(&self.live, self.maintenance.as_deref()).await else { return error };
+        let (live, kept) = (&plan.names.live, &plan.names.kept);
+        let Ok(row) = session.query_one(queries::SWAP_OIDS, &[live, kept]).await else { return error };
+        let (now, put_aside): (Option<u32>, Option<u32>) = (row.get(0), row.get(1));
+        // Under our own name for it: that was us, and the answer was lost.
+        if now == Some(plan.live_oid) || put_aside == Some(plan.live_oid) {
+            return error;
+        }
+        error.with_hint(format!(
+            "meanwhile somebody else put another database in the place of \"{live}\", by a swap or a rollback of their own, which ended the connections to it; this swap changed nothing. \
+             See with `psql -l+` what is there and what is kept; run it again only if that is not what you wanted, one at a time"
+        ))
     }
 
     async fn restore_and_swap(

@@ -7,6 +7,7 @@ use crate::queries;
 use crate::restore::{quote_name, quote_string};
 use backup_core::error::ResultExt;
 use backup_core::{Error, Result};
+use tokio_postgres::error::SqlState;
 
 /// A privilege, without grantee for PUBLIC.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -258,10 +259,26 @@ fn list_elements(value: &str) -> Vec<String> {
 }
 
 pub(super) fn refused(doing: &str, error: tokio_postgres::Error) -> Error {
-    match error.as_db_error().map(|said| said.message().to_owned()) {
-        Some(said) => Error::new(&SWAP_FAILED, format!("{doing}: {said}")),
-        None => Error::new(&SWAP_FAILED, doing.to_owned()).with_source(error),
+    let Some(said) = error.as_db_error() else {
+        return Error::new(&SWAP_FAILED, doing.to_owned()).with_source(error);
+    };
+    let refused = Error::new(&SWAP_FAILED, format!("{doing}: {}", said.message()));
+    let meanwhile = [
+        SqlState::ADMIN_SHUTDOWN,
+        SqlState::DUPLICATE_DATABASE,
+        SqlState::INVALID_CATALOG_NAME,
+        SqlState::LOCK_NOT_AVAILABLE,
+        SqlState::T_R_DEADLOCK_DETECTED,
+        // "tuple concurrently updated": two at once changed the database's entry.
+        SqlState::INTERNAL_ERROR,
+    ];
+    if meanwhile.contains(said.code()) {
+        return refused.with_hint(
+            "the databases have the names that they had. Somebody else works on them at the same time, such as another swap or rollback, or an administrator: wait until they are done, see with `psql -l+` what is there, \
+             then run it again",
+        );
     }
+    refused
 }
 
 #[cfg(test)]

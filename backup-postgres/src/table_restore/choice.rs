@@ -3,18 +3,32 @@
 use crate::error::codes::TABLE_NOT_FOUND;
 use crate::inventory::{Inventory, TableName, TableRecord};
 use crate::rows::not_found;
+use crate::rows::partitions::partitioned;
+use backup_core::target::Restorable;
 use backup_core::{Error, Result};
 
-/// The tables that the words choose, each once, in the order of the backup.
-pub(super) fn choose(inventory: &Inventory, words: &[String]) -> Result<Vec<TableRecord>> {
+/// The tables that the words choose, each once, in the order of the backup. A partitioned table has its rows in its partitions: it chooses them.
+pub(super) async fn choose(
+    backup: &dyn Restorable,
+    inventory: &Inventory,
+    words: &[String],
+) -> Result<Vec<TableRecord>> {
     let mut wanted = vec![false; inventory.tables.len()];
     for word in words {
         let mut any = false;
         let exact = TableName::parse(word);
+        let partitions = match &exact {
+            Some(name) => partitioned(backup, inventory, name).await?.map(|whole| whole.records),
+            None => None,
+        };
+        if partitions.as_ref().is_some_and(Vec::is_empty) {
+            return Err(Error::new(&TABLE_NOT_FOUND, format!("table {word} is partitioned, and has no partitions")));
+        }
         for (table, wanted) in inventory.tables.iter().zip(&mut wanted) {
-            let hit = match &exact {
-                Some(name) => table.table == *name,
-                None => is_pattern(word) && matches(word, &table.table),
+            let hit = match (&exact, &partitions) {
+                (_, Some(partitions)) => partitions.iter().any(|one| one.table == table.table),
+                (Some(name), None) => table.table == *name,
+                (None, None) => is_pattern(word) && matches(word, &table.table),
             };
             (*wanted, any) = (*wanted || hit, any || hit);
         }

@@ -193,7 +193,7 @@ impl TableRestore {
     async fn choose(&self, backup: &dyn Restorable, tables: &[String]) -> Result<Chosen> {
         match inventory::read(backup).await? {
             Recorded::Available(inventory) => {
-                let records = choice::choose(&inventory, tables)?;
+                let records = choice::choose(backup, &inventory, tables).await?;
                 Ok(Chosen { inventory: *inventory, records })
             }
             Recorded::Unavailable { reason } => Err(Error::new(

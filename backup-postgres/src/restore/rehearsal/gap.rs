@@ -19,6 +19,19 @@ pub(crate) struct Gap {
     pub(crate) reason: String,
 }
 
+/// An entry as `accept` names it: `extension:pg_graphql`, `collation:public.german`.
+pub(crate) fn cause(kind: &str, schema: Option<&Name>, name: &Name) -> String {
+    let schema = schema.map(|schema| format!("{}.", schema.lossy())).unwrap_or_default();
+    format!("{}:{schema}{}", kind.to_lowercase().replace(' ', "_"), name.lossy())
+}
+
+/// The subscription that an entry is of, as `accept` names it.
+pub(crate) fn subscription(kind: &str, name: &Name) -> Option<String> {
+    let name = name.lossy();
+    (kind.starts_with("SUBSCRIPTION") || name.starts_with("SUBSCRIPTION "))
+        .then(|| format!("subscription:{}", name.strip_prefix("SUBSCRIPTION ").unwrap_or(&name).trim_matches('"')))
+}
+
 impl Rehearsal {
     /// What was left out: kind, schema and name of each entry, and why.
     pub(crate) fn skipped(&self) -> impl Iterator<Item = (&str, Option<&Name>, &Name, &Gap)> {
@@ -40,12 +53,10 @@ impl Rehearsal {
             if one.kind == "EXTENSION" && !self.server.has_extension(&one.name.lossy()) {
                 let reason = format!("the scratch server lacks extension \"{}\"", one.name.lossy());
                 gaps.push((one.id, Gap { cause: one.as_cause(), reason }));
-            } else if one.kind.starts_with("SUBSCRIPTION") || one.name.lossy().starts_with("SUBSCRIPTION ") {
+            } else if let Some(cause) = subscription(&one.kind, &one.name) {
                 let reason =
                     "subscriptions are never restored: one could reach out to the production publisher".to_owned();
-                let name = one.name.lossy();
-                let name = name.strip_prefix("SUBSCRIPTION ").unwrap_or(&name).trim_matches('"').to_owned();
-                gaps.push((one.id, Gap { cause: format!("subscription:{name}"), reason }));
+                gaps.push((one.id, Gap { cause, reason }));
             }
         }
         gaps.into_iter().for_each(|(id, gap)| self.skip(id, gap));

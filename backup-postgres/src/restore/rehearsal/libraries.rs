@@ -7,7 +7,7 @@ use backup_core::Result;
 /// Settings that name libraries which every session loads, or does not begin (`load_libraries` in src/backend/utils/init/miscinit.c).
 const PRELOADS: [&str; 2] = ["session_preload_libraries", "local_preload_libraries"];
 /// What is said to be lacking where one of these libraries is.
-const LIBRARIES: &str = "setting:session_preload_libraries";
+pub(crate) const LIBRARIES: &str = "setting:session_preload_libraries";
 
 impl Rehearsal {
     /// No session begins in a database whose settings name a library that is not there: then these settings are left out.

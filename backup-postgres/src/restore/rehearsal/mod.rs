@@ -8,8 +8,8 @@
 mod data;
 mod definitions;
 mod features;
-mod gap;
-mod libraries;
+pub(crate) mod gap;
+pub(crate) mod libraries;
 mod provision;
 mod render;
 mod witness;

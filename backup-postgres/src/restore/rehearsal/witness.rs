@@ -1,5 +1,6 @@
 //! What passes on the way into the scratch place, noted.
 
+use super::gap::cause;
 use crate::archive::{Block, Entry, Header, Text, Visitor};
 use crate::inventory::{Digester, Name};
 use backup_core::Result;
@@ -20,8 +21,7 @@ pub(super) struct Outlined {
 impl Outlined {
     /// As `accept` names it.
     pub(super) fn as_cause(&self) -> String {
-        let schema = self.schema.as_ref().map(|schema| format!("{}.", schema.lossy())).unwrap_or_default();
-        format!("{}:{schema}{}", self.kind.to_lowercase().replace(' ', "_"), self.name.lossy())
+        cause(&self.kind, self.schema.as_ref(), &self.name)
     }
 }
 
