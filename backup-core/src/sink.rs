@@ -76,7 +76,8 @@ impl Default for Capabilities {
 ///   or all keys for an empty prefix. Objects whose names are no [`ObjectKey`]s are left out.
 /// - [`delete`](Sink::delete) of what is not there is `Ok`.
 /// - Errors that may pass are retried with backoff inside, those that cannot are returned at once.
-/// - Dropping a future leaves at most an object that was being created, whole or not at all.
+/// - Dropping a future leaves at most an object that was being created, whole or not at all; it does not appear after the drop where a sink can help it:
+///   a backup that is cancelled lists what it stored, and removes that.
 /// - Secrets appear neither in `Debug` nor in [`location`](Sink::location) nor in errors.
 ///
 /// `testing::sink_conformance` (feature `testing`) checks all of this.

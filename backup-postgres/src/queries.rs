@@ -42,6 +42,8 @@ pub(crate) const RESTORE_ROLES: &str = include_str!("../sql/restore_roles.sql");
 pub(crate) const RESTORE_EXTENSIONS: &str = include_str!("../sql/restore_extensions.sql");
 /// All tablespaces.
 pub(crate) const RESTORE_TABLESPACES: &str = include_str!("../sql/restore_tablespaces.sql");
+/// Tables that hold XML.
+pub(crate) const XML_TABLES: &str = include_str!("../sql/xml_tables.sql");
 /// Databases that drills make, without connections.
 pub(crate) const LEFT_DRILLS: &str = include_str!("../sql/left_drills.sql");
 /// Takes away what a live database gives to new objects.

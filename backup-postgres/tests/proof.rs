@@ -11,6 +11,7 @@ use backup_core::testing::target::MemoryBackup;
 use backup_postgres::error::codes::{SCRATCH_FAILED, SCRATCH_LOST};
 use backup_postgres::testing::{Cluster, find_version};
 use backup_postgres::{PgDump, PgProver};
+use std::path::Path;
 use std::sync::Arc;
 use support::place::*;
 use support::*;
@@ -187,6 +188,101 @@ async fn what_the_scratch_server_lacks_is_named_and_can_be_accepted() {
     let proof = prove(&accepting, &backup).await;
     assert_eq!(proof.outcome(Level::Identical), Outcome::Passed, "{:?}", proof.untested);
     assert!(proof.untested.iter().all(|one| one.accepted) && untested(&proof).contains(&"extension:nosuch"));
+}
+
+/// What pg_restore refuses is told of the entry that it refuses, and that decides what is left out.
+#[tokio::test]
+async fn functions_in_a_library_and_a_collation_that_are_not_here() {
+    let cluster = Cluster::start();
+    let library = cluster.folder().join("odd.so");
+    let libraries = cluster.psql("postgres", "SELECT setting FROM pg_config WHERE name = 'PKGLIBDIR'");
+    std::fs::copy(Path::new(&libraries).join("dict_snowball.so"), &library).unwrap();
+    cluster.own(&library);
+    let library = library.display().to_string();
+    let twice = |schema: &str| {
+        format!(
+            "CREATE SCHEMA {schema}; CREATE TYPE {schema}.odd;
+             CREATE FUNCTION {schema}.odd_in(cstring) RETURNS {schema}.odd LANGUAGE c STRICT IMMUTABLE AS '{library}', 'dsnowball_init';
+             CREATE FUNCTION {schema}.odd_out({schema}.odd) RETURNS cstring LANGUAGE c STRICT IMMUTABLE AS '{library}', 'dsnowball_lexize';
+             CREATE TYPE {schema}.odd (INPUT = {schema}.odd_in, OUTPUT = {schema}.odd_out);
+             COMMENT ON TYPE {schema}.odd IS 'odd'; CREATE TABLE {schema}.uses_odd (o {schema}.odd);"
+        )
+    };
+    cluster.psql(
+        "postgres",
+        &format!(
+            "CREATE DATABASE app; \\c app
+             {}{}CREATE TABLE plain AS SELECT generate_series(1, 10) i; CREATE INDEX by_i ON plain (i);
+             CREATE COLLATION mine (locale = 'POSIX'); CREATE TABLE words (w text COLLATE mine); INSERT INTO words VALUES ('a'); CREATE INDEX by_w ON words (w);",
+            twice("one"),
+            twice("two")
+        ),
+    );
+    let mut backup = back_up(&cluster, "app").await.with_lines(Vec::new());
+    drop(cluster);
+    replace(backup.part_mut("dump"), "POSIX", "XOSIX");
+    let cause = format!("library:{library}");
+    let proof = prove(&prover().accept(["contents", &cause, "collation:public.mine"]), &backup).await;
+    assert_eq!((proof.errors.clone(), told(&proof)), (vec![], vec![]));
+    let names = untested(&proof);
+    for name in [
+        "function one.odd_in(cstring)",
+        "function two.odd_out(two.odd)",
+        "type one.odd",
+        "shell type two.odd",
+        "comment on type two.odd",
+        "table one.uses_odd",
+        "rows of table one.uses_odd",
+        &cause,
+        "collation:public.mine",
+        "collation public.mine",
+        "table public.words",
+        "index public.by_w",
+    ] {
+        assert!(names.contains(&name), "{name} is not in {names:?}");
+    }
+    assert!(!names.iter().any(|name| name.contains("plain") || name.contains("by_i")), "{names:?}");
+    assert!(proof.untested.iter().all(|one| one.accepted), "{:?}", proof.untested);
+    assert_eq!(proof.outcome(Level::Identical), Outcome::Passed);
+}
+
+/// The packages of PyPI are built without XML, lz4 and ICU; Debian's have them.
+#[tokio::test]
+async fn features_that_the_scratch_server_was_built_without() {
+    let cluster = Cluster::start();
+    cluster.psql(
+        "postgres",
+        "CREATE DATABASE app; \\c app
+         CREATE TABLE plain AS SELECT generate_series(1, 10) i;
+         CREATE TABLE packed (t text COMPRESSION lz4); INSERT INTO packed VALUES (repeat('x', 5000));
+         CREATE VIEW on_packed AS SELECT t FROM packed;
+         CREATE DOMAIN markup AS xml; CREATE TYPE page AS (title text, markup markup[]);
+         CREATE TABLE pages (id int PRIMARY KEY, page page); INSERT INTO pages VALUES (1, ROW('a', ARRAY['<b/>'::xml]));
+         CREATE VIEW shown AS SELECT xmlelement(name a, id) FROM pages;
+         CREATE COLLATION german (provider = icu, locale = 'de'); CREATE TABLE words (w text COLLATE german)",
+    );
+    let backup = back_up(&cluster, "app").await;
+    drop(cluster);
+    let proof = prove(&prover().tools(find_version(18)), &backup).await;
+    assert_eq!((proof.errors.clone(), told(&proof)), (vec![], vec![]));
+    let mut names = untested(&proof);
+    names.sort();
+    let lacking = ["collation:public.german", "feature:lz4", "feature:xml"];
+    let dependent = [
+        "collation public.german",
+        "rows of table public.packed",
+        "rows of table public.pages",
+        "rows of table public.words",
+        "table public.packed",
+        "table public.words",
+        "view public.on_packed",
+        "view public.shown",
+    ];
+    let mut all = [&lacking[..], &dependent].concat();
+    all.sort();
+    assert_eq!(names, all);
+    assert!(proof.compared.starts_with("1 tables with 10 rows"), "{}", proof.compared);
+    assert_eq!(proof.outcome(Level::Identical), Outcome::Unverified);
 }
 
 /// No session begins in such a database where the library is not there.

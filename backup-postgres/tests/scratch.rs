@@ -28,6 +28,29 @@ async fn ask(scratch: &Scratch, sql: &str) -> String {
     session.query_one(sql, &[]).await.unwrap().get(0)
 }
 
+/// Debian's programs are not beside what they need, and find it where they are moved to.
+#[tokio::test]
+async fn an_installation_that_was_moved() {
+    let place = place();
+    let moved = place.path().join("moved");
+    let asked = |what: &str| {
+        let output = Command::new(find_bindir().join("pg_config")).arg(what).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    for folder in [asked("--bindir"), asked("--sharedir"), asked("--pkglibdir")] {
+        let to = moved.join(folder.trim_start_matches('/'));
+        std::fs::create_dir_all(&to).unwrap();
+        let script = "for path in \"$0\"/*; do [ \"${path##*/}\" = bitcode ] || cp -R \"$path\" \"$1\"; done";
+        assert!(Command::new("sh").args(["-c", script, &folder]).arg(&to).status().unwrap().success());
+    }
+    let programs = moved.join(asked("--bindir").trim_start_matches('/'));
+    let scratch = Scratch::start(&options(place.path()).tools(&programs)).await.unwrap();
+    assert!(scratch.isolation().is_complete(), "{}", scratch.isolation());
+    let libraries = ask(&scratch, "SELECT setting FROM pg_config WHERE name = 'PKGLIBDIR'").await;
+    assert!(libraries.starts_with(moved.to_str().unwrap()), "{libraries}");
+    scratch.connection().connect().await.unwrap().batch_execute("DO 'BEGIN END'").await.unwrap();
+}
+
 #[tokio::test]
 async fn a_scratch_cluster_is_caged_and_goes_away() {
     let place = place();

@@ -56,6 +56,23 @@ enum Existing {
     Replace,
 }
 
+/// Whether somebody still waits for an object to be written. A thread goes on when the future that waits for it is dropped; an object that
+/// nobody waits for must not appear then: whoever cancelled a backup has tidied up in the meantime.
+#[derive(Debug)]
+struct Caller(Arc<Mutex<bool>>);
+
+impl Default for Caller {
+    fn default() -> Self {
+        Caller(Arc::new(Mutex::new(true)))
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = false;
+    }
+}
+
 impl FileSink {
     /// A sink in a folder, given by an absolute path. It is made when the first object is.
     ///
@@ -72,6 +89,12 @@ impl FileSink {
             return Err(Error::new(&codes::INVALID_ARGUMENT, message));
         }
         Ok(FileSink { folder: Arc::new(Folder { root, durable: Mutex::default(), unnamed_files }) })
+    }
+
+    async fn write(&self, key: &ObjectKey, data: Bytes, existing: Existing) -> Result<()> {
+        let (key, caller) = (key.clone(), Caller::default());
+        let still_there = caller.0.clone();
+        self.blocking(move |folder| folder.write(&key, &data, existing, &still_there)).await
     }
 
     async fn blocking<T: Send + 'static>(&self, work: impl FnOnce(&Folder) -> Result<T> + Send + 'static) -> Result<T> {
@@ -97,13 +120,11 @@ impl Sink for FileSink {
     }
 
     async fn create(&self, key: &ObjectKey, data: Bytes, _sha256: Sha256) -> Result<()> {
-        let key = key.clone();
-        self.blocking(move |folder| folder.write(&key, &data, Existing::Keep)).await
+        self.write(key, data, Existing::Keep).await
     }
 
     async fn replace(&self, key: &ObjectKey, data: Bytes) -> Result<()> {
-        let key = key.clone();
-        self.blocking(move |folder| folder.write(&key, &data, Existing::Replace)).await
+        self.write(key, data, Existing::Replace).await
     }
 
     async fn read(&self, key: &ObjectKey, range: Option<Range<u64>>) -> Result<Bytes> {
@@ -162,7 +183,7 @@ impl Folder {
         folders.any(|folder| std::fs::symlink_metadata(folder).is_ok_and(|found| found.is_symlink()))
     }
 
-    fn write(&self, key: &ObjectKey, data: &[u8], existing: Existing) -> Result<()> {
+    fn write(&self, key: &ObjectKey, data: &[u8], existing: Existing, still_there: &Mutex<bool>) -> Result<()> {
         let path = self.path(key);
         if self.is_through_link(key.as_str()) {
             return Err(io_error(
@@ -173,12 +194,16 @@ impl Folder {
         let parent = path.parent().unwrap_or(&self.root);
         let failed = |what: &str, errno: Errno| io_error(format!("{what} {}", path.display()), errno.into());
         for attempt in 1.. {
+            check_wanted(*still_there.lock().unwrap_or_else(PoisonError::into_inner), &path)?;
             // Not needed for safety, since linking decides: it spares writing 16 MiB for nothing.
             if existing == Existing::Keep && rustix::fs::lstat(&path).is_ok() {
                 return Err(exists(key, &path));
             }
             let made = self.make_durable(parent).map_err(|errno| (errno, "make the folder of"));
             let staged = made.and_then(|()| self.stage(parent, data).map_err(|errno| (errno, "write")));
+            // Held until the object is there: it is seen before the future is dropped, or never.
+            let waits = still_there.lock().unwrap_or_else(PoisonError::into_inner);
+            check_wanted(*waits, &path)?;
             match staged.and_then(|staged| staged.publish(&path, existing).map_err(|errno| (errno, "write"))) {
                 Ok(()) => break,
                 Err((Errno::EXIST, "write")) => return Err(exists(key, &path)),
@@ -467,6 +492,11 @@ fn is_absent(error: &std::io::Error) -> bool {
 
 fn absent(path: &Path) -> Error {
     Error::new(&codes::OBJECT_NOT_FOUND, format!("there is no file {}", path.display()))
+}
+
+fn check_wanted(waits: bool, path: &Path) -> Result<()> {
+    let message = || format!("nobody waits for {} any more", path.display());
+    if waits { Ok(()) } else { Err(Error::new(&codes::CANCELLED, message())) }
 }
 
 fn exists(key: &ObjectKey, path: &Path) -> Error {

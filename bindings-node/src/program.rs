@@ -18,7 +18,7 @@ pub(crate) fn run_verify_backups(args: Vec<String>) -> u8 {
 
 /// The limits of `verify-backups`, which are those of `verifyBackups`.
 #[napi(object)]
-pub struct VerifyBackupsDefaults {
+pub(crate) struct VerifyBackupsDefaults {
     /// How old the newest backup may be.
     pub max_age: String,
     /// How large it must be.

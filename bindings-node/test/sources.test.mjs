@@ -37,7 +37,7 @@ for (const [name, source] of Object.entries(sources)) {
   test(`${name} is a source`, async () => {
     const session = await inMemory();
     const backup = await session.backup({ source: source(), noEncryption: true });
-    assert.equal(backup.plainBytes, noise.length);
+    assert.ok(backup.plainBytes >= noise.length); // and the list of what is in it
     const back = await session.cat({ id: backup.id, part: 'data' });
     assert.ok(back instanceof Readable);
     assert.equal(sha(await read(back)), sha(noise));
@@ -48,15 +48,15 @@ test('a file and the output of a program are sources', async (t) => {
   const session = await inMemory();
   const file = path.join(folder(t), 'noise');
   writeFileSync(file, noise);
-  assert.equal((await session.backup({ file, noEncryption: true })).plainBytes, noise.length);
-  assert.equal((await session.backup({ command: ['cat', file], noEncryption: true })).plainBytes, noise.length);
-  assert.equal((await session.backup({ source: createReadStream(file), noEncryption: true })).plainBytes, noise.length);
+  for (const options of [{ file }, { command: ['cat', file] }, { source: createReadStream(file) }]) {
+    const { id } = await session.backup({ ...options, noEncryption: true });
+    assert.equal(sha(await read(await session.cat({ id, part: 'data' }))), sha(noise));
+  }
 });
 
 test('nothing is a backup of no bytes, and is there', async () => {
   const session = await inMemory();
-  const { id, plainBytes } = await session.backup({ source: [], noEncryption: true });
-  assert.equal(plainBytes, 0);
+  const { id } = await session.backup({ source: [], noEncryption: true });
   assert.equal((await read(await session.cat({ id, part: 'data' }))).length, 0);
 });
 

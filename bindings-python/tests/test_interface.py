@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import inspect
 import json
+import pickle
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -106,3 +108,21 @@ def test_fields_of_a_newer_version_are_left_out() -> None:
 
 def test_the_version() -> None:
     assert backproof.__version__ == API["version"]
+
+
+def test_every_type_is_exported() -> None:
+    for module in (backproof._types, backproof._progress):
+        assert set(module.__all__) <= set(backproof.__all__)
+    assert sorted(set(backproof.__all__)) == backproof.__all__
+
+
+def test_a_document_comes_out_as_it_went_in() -> None:
+    # Nothing is not null, and a nanosecond is not lost.
+    document = {"failed": False, "reached": None, "time": "2026-11-20T02:00:00.123456789Z"}
+    proof = decode(backproof.LastProof, document)
+    for again in (proof, pickle.loads(pickle.dumps(proof)), copy.copy(proof)):
+        assert again == proof and again.to_dict() == document
+    made = decode(backproof.KeygenResult, {"recipient": "age1"})
+    assert made.to_dict() == {"recipient": "age1"} and made.fingerprint is None
+    by_hand = backproof.LastProof(failed=False, reached=None, time=proof.time)
+    assert by_hand.to_dict()["time"] == "2026-11-20T02:00:00.123456Z"

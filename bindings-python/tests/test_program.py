@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -37,17 +38,16 @@ def test_it_does_what_it_does_elsewhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals(folder: str, number: signal.Signals, status: int) -> None:
-    arguments = ["backup", "--repo", folder, "--name", "app", "--no-encryption", "--", "sh", "-c", "echo ready >&2; exec sleep 1000"]
+def test_signals(folder: str, tmp_path: Path, number: signal.Signals, status: int) -> None:
+    ready = tmp_path / "ready"
+    arguments = ["backup", "--repo", folder, "--name", "app", "--no-encryption", "--", "sh", "-c", 'touch "$0"; exec sleep 1000', str(ready)]
     child = subprocess.Popen([*PROGRAM, *arguments], stderr=subprocess.PIPE, text=True, start_new_session=True)
-    assert child.stderr is not None
-    for line in child.stderr:
-        if "ready" in line:
-            break
+    while not ready.exists():
+        assert child.poll() is None
+        time.sleep(0.01)
     child.send_signal(number)
-    child.stderr.read()
-    child.stderr.close()
-    assert child.wait() == status
+    _, said = child.communicate(timeout=30)
+    assert child.returncode == status, said
 
 
 def test_called_as_a_function(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -48,7 +48,9 @@ SOURCES: dict[str, Any] = {
 @pytest.mark.parametrize("kind", SOURCES)
 def test_it_comes_back(repo: Backproof, kind: str) -> None:
     expected = DATA[:1000] if kind.startswith("strided") else DATA
-    backup = repo.backup(SOURCES[kind](), no_encryption=True)
+    source = SOURCES[kind]()
+    backup = repo.backup(source, no_encryption=True)
+    getattr(source, "close", lambda: None)()
     assert backup.plain_bytes >= len(expected)  # and the list of what is in it
     with repo.open_part(backup.id, "data") as part:
         assert part.read() == expected

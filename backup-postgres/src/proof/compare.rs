@@ -49,6 +49,8 @@ impl Compared {
         leave_out(rehearsal, &mut expected);
         let dump = dump_of(prover, place, rehearsal.connection());
         let mut found = read_back(&dump, &expected, prover, rehearsal, proof).await?;
+        // Tables without rows of which none are expected to be looked at (they were left out) are not counted as compared.
+        found.tables.retain(|one| one.rows > 0 || expected.table(&one.table).is_some());
         let counted = found.counts();
         even_out(rehearsal, place, &mut expected, &mut found);
 

@@ -81,7 +81,7 @@ impl PgRestore {
         }
         if !errors.is_empty() {
             return Err(failure(&errors, "pg_restore failed").with_hint(
-                "it was one transaction: nothing was changed. Objects that came after the backup may depend on what has to be dropped: drop them, or restore into a new database",
+                "it was one transaction: nothing was changed. Objects that came after the backup may depend on what has to be dropped: drop them. Otherwise pg_restore cannot drop what the backup has: restore with --swap, or into a new database",
             ));
         }
         archive.drain(monitor).await?;

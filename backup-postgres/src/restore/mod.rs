@@ -36,7 +36,7 @@ use bytes::Bytes;
 use database::{Created, failed};
 use folder::PrivateFolder;
 use futures::StreamExt;
-use programs::{PgRestoreProgram, failure, judge};
+use programs::{PgRestoreProgram, Refused, failure, judge};
 use server::Server;
 pub(crate) use statement::{quote_name, quote_string};
 use std::io::Write;
@@ -344,7 +344,8 @@ impl PgRestore {
 
         step("restore definitions");
         let all_errors = PgRestoreProgram { exit_on_error: false, ..pg_restore.clone() };
-        errors.extend(all_errors.read_file("definitions", &toc.pre_data, 1, &archive.path()).await?);
+        let words = |refused: Vec<Refused>| refused.into_iter().map(|one| one.to_string());
+        errors.extend(words(all_errors.read_file("definitions", &toc.pre_data, 1, &archive.path()).await?));
         if give_up(&errors) {
             return Err(end(&errors));
         }
@@ -359,7 +360,7 @@ impl PgRestore {
                 errors.push("data: pg_restore did not read all of it".into());
             }
         } else {
-            errors.extend(pg_restore.read_file("data", &toc.data, 1, &archive.path()).await?);
+            errors.extend(words(pg_restore.read_file("data", &toc.data, 1, &archive.path()).await?));
         }
         if give_up(&errors) {
             return Err(end(&errors));
@@ -379,7 +380,8 @@ impl PgRestore {
         step("make indexes, constraints and triggers, restore privileges");
         let mut last = toc.post_data;
         last.extend(toc.privileges);
-        errors.extend(pg_restore.read_post_data("indexes", last, &toc.alone, self.jobs, &archive.path()).await?);
+        let refused = pg_restore.read_post_data("indexes", last, &toc.alone, self.jobs, &archive.path()).await?;
+        errors.extend(words(refused));
         if errors.is_empty() { Ok(()) } else { Err(end(&errors)) }
     }
 }

@@ -12,6 +12,7 @@ use backup_core::{Error, Result};
 use rustix::process::{getegid, geteuid};
 use serde::Serialize;
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -342,16 +343,14 @@ impl Cage {
         if programs.starts_with("/nix/store") {
             more.insert("/nix/store".into());
         }
+        // Its own files need not lie beside its programs: an installation that was moved, or built with other folders, finds them elsewhere.
+        let asked = [programs.join("pg_config").into_os_string(), "--sharedir".into(), "--pkglibdir".into()];
+        if let Some(text) = self.answer(&asked).await {
+            more.extend(text.lines().filter(|line| line.starts_with('/')).map(PathBuf::from));
+        }
         // Its libraries may be anywhere.
-        let mut command = tokio::process::Command::new("ldd");
-        command
-            .args(["postgres", "initdb"].map(|name| programs.join(name)))
-            .env_clear()
-            .env("PATH", &self.path)
-            .env("LC_ALL", "C");
-        command.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-        if let Ok(Ok(output)) = tokio::time::timeout(PATIENCE, command.output()).await {
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let asked = ["ldd".into(), programs.join("postgres").into(), programs.join("initdb").into()];
+        if let Some(text) = self.answer(&asked).await {
             let libraries = text
                 .lines()
                 .filter_map(|line| line.split_once("=> /"))
@@ -371,6 +370,16 @@ impl Cage {
             }
         }
         paths
+    }
+
+    /// What a program of this system prints.
+    async fn answer(&self, words: &[OsString]) -> Option<String> {
+        let (program, arguments) = words.split_first()?;
+        let mut command = tokio::process::Command::new(program);
+        command.args(arguments).env_clear().env("PATH", &self.path).env("LC_ALL", "C");
+        command.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        let output = tokio::time::timeout(PATIENCE, command.output()).await.ok()?.ok()?;
+        Some(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 }
 

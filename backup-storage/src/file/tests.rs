@@ -16,6 +16,26 @@ async fn file_systems_without_unnamed_files_keep_the_contract() {
     assert!(left.is_empty(), "nothing is left, unfinished files included: {left:?}");
 }
 
+#[test]
+fn what_nobody_waits_for_does_not_appear_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = FileSink::new(folder.path().join("repository")).unwrap();
+    let data = Bytes::from(vec![7; 1 << 20]);
+    let list = |sink: FileSink| async move { sink.list("").try_collect::<Vec<_>>().await.unwrap().len() };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let seen = runtime.block_on(async {
+        for number in 0..40 {
+            let key = ObjectKey::new(format!("a/{number}")).unwrap();
+            let create = sink.create(&key, data.clone(), Sha256::of(&data));
+            assert!(futures::poll!(create).is_pending(), "a thread has it now, and the future is gone");
+        }
+        list(sink.clone()).await
+    });
+    drop(runtime); // waits for its threads
+    let later = tokio::runtime::Runtime::new().unwrap().block_on(list(sink));
+    assert_eq!(later, seen);
+}
+
 #[tokio::test]
 async fn unfinished_files_are_no_objects_and_hinder_nothing() {
     let folder = tempfile::tempdir().unwrap();

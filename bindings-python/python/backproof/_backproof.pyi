@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import final
 
+__all__ = ["Operation", "main", "Session"]
+
 @final
 class Session:
     @staticmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import re
 import types
@@ -21,16 +22,24 @@ Decode = Callable[[Any], Any]
 class Record:
     """A typed result: frozen, compared by its fields."""
 
-    __slots__ = ()
+    __slots__ = ("_document",)
+
+    # What it was made of: a time in it may be finer than a datetime, and null is not the same as a field that is not there.
+    _document: Mapping[str, Any]
 
     # Python's names of fields whose own are words of the language.
     _names: ClassVar[Mapping[str, str]] = {}
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as plain values that ``json.dumps`` takes: times are text."""
+        """The document that it was made of, as the library gave it: plain values that ``json.dumps`` takes, times as text."""
+        if hasattr(self, "_document"):
+            return copy.deepcopy(dict(self._document))
         fields = dataclasses.fields(typing.cast(Any, self))
         names = self._names
         return {names.get(field.name, field.name): plain(getattr(self, field.name)) for field in fields}
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return decode, (type(self), self.to_dict())
 
 
 def plain(value: Any) -> Any:
@@ -115,14 +124,17 @@ def _record(kind: type[Any]) -> Decode:
     hints = typing.get_type_hints(kind)
     names = kind._names if issubclass(kind, Record) else {}
     fields: list[tuple[str, str, Any]] = [
-        (field.name, names.get(field.name, field.name), hints[field.name]) for field in dataclasses.fields(kind)
+        (field.name, names.get(field.name, field.name), hints[field.name]) for field in dataclasses.fields(typing.cast(Any, kind))
     ]
     decoders: list[tuple[str, str, Decode]] = []
 
     def make(document: Any) -> Any:
         if not decoders:  # at first use, since types refer to each other
             decoders.extend((name, key, _decoder(hint)) for name, key, hint in fields)
-        return kind(**{name: take(document[key]) for name, key, take in decoders if key in document})
+        made = kind(**{name: take(document[key]) for name, key, take in decoders if key in document})
+        if issubclass(kind, Record):
+            object.__setattr__(made, "_document", document)
+        return made
 
     return make
 
@@ -151,7 +163,7 @@ def _union(kinds: list[Any]) -> Decode:
 def _fits(kind: type[Any], document: Mapping[str, Any]) -> bool:
     hints = typing.get_type_hints(kind)
     names = kind._names if issubclass(kind, Record) else {}
-    for field in dataclasses.fields(kind):
+    for field in dataclasses.fields(typing.cast(Any, kind)):
         key = names.get(field.name, field.name)
         hint = hints[field.name]
         if typing.get_origin(hint) is Literal and len(typing.get_args(hint)) == 1:

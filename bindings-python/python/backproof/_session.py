@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 from . import _backproof
 from ._json import decode, options
 from ._progress import OnProgress
-from ._sources import batches, path_of
+from ._sources import batches, command_of, path_of
 from ._streams import AsyncPart, AsyncRows, PartFile, Rows, opened, opened_async
 from ._work import Waker, error, log_level, run, run_async
 
@@ -50,6 +50,7 @@ class BlockingSession(Session):
     def _call_with_source(
         self, verb: str, given: dict[str, Any], source: object, kind: type[T], on_progress: OnProgress | None
     ) -> T:
+        given["command"] = command_of(given["command"])
         if source is None:
             return self._call(verb, given, kind, on_progress)
         if (path := path_of(source)) is not None:
@@ -86,6 +87,7 @@ class AsyncSession(Session):
     async def _call_with_source(
         self, verb: str, given: dict[str, Any], source: object, kind: type[T], on_progress: OnProgress | None
     ) -> T:
+        given["command"] = command_of(given["command"])
         if source is None:
             return await self._call(verb, given, kind, on_progress)
         if (path := path_of(source)) is not None:

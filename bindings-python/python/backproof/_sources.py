@@ -56,17 +56,15 @@ def batches(source: object) -> Iterator[list[bytes]]:
 def _pieces(source: object) -> Iterable[Any]:
     if isinstance(source, bytes):
         return (source,)
-    if isinstance(source, (bytearray, memoryview)):
-        return _slices(memoryview(source))
     if isinstance(source, Readable):
         return iter(lambda: _some(source.read(PIECE)), b"")
-    if isinstance(source, Iterable):
-        return source
     try:
-        view = memoryview(source)  # type: ignore[arg-type]  # whatever has a buffer: array.array, mmap, numpy
+        # Whatever has a buffer: bytearray, array.array, numpy. Those can be iterated, too, number by number.
+        return _slices(memoryview(source))  # type: ignore[arg-type]
     except TypeError:
+        if isinstance(source, Iterable):
+            return source
         raise _unfit(source) from None
-    return _slices(view)
 
 
 def _slices(view: memoryview) -> Iterator[bytes]:

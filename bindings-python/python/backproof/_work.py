@@ -109,7 +109,7 @@ class Waker:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self.changed = asyncio.Event()
+        self.changed: asyncio.Event = asyncio.Event()
         self.changed.set()  # the first look is free
 
     def __call__(self) -> None:

@@ -4,7 +4,7 @@ use super::Rehearsal;
 use crate::inventory::{Inventory, Name, Recorded, TableRecord};
 use crate::restore::database::failed;
 use crate::restore::load::{self, Job, Load, Objects};
-use crate::restore::programs::{PgRestoreProgram, judge};
+use crate::restore::programs::{PgRestoreProgram, Refused, judge};
 use backup_core::error::codes::PART_INVALID;
 use backup_core::monitor::Monitor;
 use backup_core::target::Restorable;
@@ -32,6 +32,7 @@ impl Rehearsal {
         noted: Option<&Inventory>,
         monitor: &dyn Monitor,
     ) -> Result<Vec<String>> {
+        self.leave_out_xml().await?;
         match noted.map(|noted| self.places(noted)) {
             Some(Ok(Some(places))) => self.load_tables(backup, places, monitor).await,
             Some(Err(error)) => Ok(vec![error.chain()]),
@@ -125,7 +126,8 @@ impl Rehearsal {
             .into_iter()
             .filter(|id| self.outline.iter().any(|one| one.id == *id && !one.has_data))
             .collect();
-        errors.extend(loader.read_file("sequences", &sequences, 1, &self.archive.path()).await?);
+        let refused = loader.read_file("sequences", &sequences, 1, &self.archive.path()).await?;
+        errors.extend(refused.iter().map(Refused::to_string));
         let witness = self.archive.parser.visitor_mut().witness.take();
         self.recorded = witness.map(|witness| witness.digester.finish_without_data());
         self.data_was_checked = true;
@@ -147,7 +149,8 @@ impl Rehearsal {
                 errors.push("data: pg_restore did not read all of it".into());
             }
         } else {
-            errors.extend(loader.read_file("data", &ids, 1, &self.archive.path()).await?);
+            let refused = loader.read_file("data", &ids, 1, &self.archive.path()).await?;
+            errors.extend(refused.iter().map(Refused::to_string));
         }
         // The parser's end says whether the archive was complete; what it saw is needed after that.
         while self.archive.next(monitor).await?.is_some() {}

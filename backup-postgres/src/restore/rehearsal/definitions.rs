@@ -1,9 +1,10 @@
 //! Definitions: what precedes the data, and what follows it.
 
 use super::Rehearsal;
-use super::witness::Outlined;
 use crate::restore::database::failed;
+use crate::restore::programs::Refused;
 use backup_core::Result;
+use backup_core::text::printable;
 use std::collections::HashSet;
 
 /// Databases are made anew this often at most, with more left out each time.
@@ -22,13 +23,10 @@ impl Rehearsal {
             ids.extend(others.into_iter().filter(|id| !late.contains(id)));
             let list = format!("definitions-{}", self.attempt);
             let errors = self.program.read_file(&list, &ids, 1, &self.archive.path()).await?;
-            let prefix = format!("{list}: ");
-            let errors: Vec<String> =
-                errors.iter().map(|error| error.strip_prefix(&prefix).unwrap_or(error).to_owned()).collect();
-            let gaps = self.excused(&errors, &ids);
+            let gaps = self.excused(&errors);
             if gaps.is_empty() || self.attempt >= ATTEMPTS {
                 self.elevate(false).await?;
-                return Ok(errors);
+                return Ok(errors.iter().map(|error| printable(&error.text).into_owned()).collect());
             }
             gaps.into_iter().for_each(|(id, gap)| self.skip(id, gap));
             if let Some(created) = self.created.take() {
@@ -44,10 +42,9 @@ impl Rehearsal {
         let late = self.late();
         ids.extend(self.data().1.into_iter().filter(|id| late.contains(id)));
         ids.extend(self.wanted(&self.toc().privileges));
-        let mut errors = self
-            .program
-            .read_post_data("indexes", ids.clone(), &self.toc().alone, self.jobs, &self.archive.path())
-            .await?;
+        let refused =
+            self.program.read_post_data("indexes", ids, &self.toc().alone, self.jobs, &self.archive.path()).await?;
+        let mut errors: Vec<String> = self.excuse(refused).iter().map(Refused::to_string).collect();
         if !self.toc().other_privileges.is_empty() {
             let session = self.program.connection.connect_without_limits().await?;
             for statement in &self.toc().other_privileges {
@@ -56,19 +53,6 @@ impl Rehearsal {
                     errors.push(failed("privileges", error).chain());
                 }
             }
-        }
-        let plain: Vec<String> =
-            errors.iter().map(|error| error.strip_prefix("indexes: ").unwrap_or(error).to_owned()).collect();
-        let gaps = self.excused(&plain, &ids);
-        if !gaps.is_empty() {
-            let excused: HashSet<i32> = gaps.iter().map(|(id, _)| *id).collect();
-            let labels: HashSet<String> =
-                self.outline.iter().filter(|one| excused.contains(&one.id)).map(Outlined::label).collect();
-            errors.retain(|error| {
-                let error = error.strip_prefix("indexes: ").unwrap_or(error);
-                !error.split_once(": ERROR: ").is_some_and(|(label, _)| labels.contains(label.trim_end()))
-            });
-            gaps.into_iter().for_each(|(id, gap)| self.skip(id, gap));
         }
         if let (true, Some(created)) = (self.own, &self.created) {
             created.complete(&self.recreation).await?;

@@ -1,9 +1,11 @@
 //! What a server lacks, and all that depends on it: left out, and told.
 
-use super::Rehearsal;
 use super::witness::Outlined;
+use super::{Rehearsal, features};
 use crate::inventory::Name;
-use std::collections::{HashMap, HashSet};
+use crate::restore::programs::Refused;
+use backup_core::text::printable;
+use std::collections::HashMap;
 
 /// Kinds that a server can be unable to make through no fault of the backup.
 const SERVER_MAY_LACK: [&str; 3] = ["EXTENSION", "COLLATION", "SECURITY LABEL"];
@@ -75,32 +77,48 @@ impl Rehearsal {
             }
             self.skipped.insert(id, gap.clone());
             todo.extend(dependents.get(&id).into_iter().flatten().map(|index| self.outline[*index].id));
+            // A base type's name is made before its functions, as a shell type: without the type it would be left there alone.
+            if let Some(one) = self.outline.iter().find(|one| one.id == id && one.kind == "TYPE") {
+                let shell = |other: &&Outlined| {
+                    other.kind == "SHELL TYPE" && other.schema == one.schema && other.name == one.name
+                };
+                todo.extend(self.outline.iter().find(shell).map(|shell| shell.id));
+            }
         }
     }
 
     /// Errors that say something of the server, not of the backup: by the entry's id.
-    pub(super) fn excused(&self, errors: &[String], ids: &[i32]) -> Vec<(i32, Gap)> {
-        let ids: HashSet<i32> = ids.iter().copied().collect();
-        let entries: HashMap<String, &Outlined> =
-            self.outline.iter().filter(|one| ids.contains(&one.id)).map(|one| (one.label(), one)).collect();
+    pub(super) fn excused(&self, errors: &[Refused]) -> Vec<(i32, Gap)> {
+        let entries: HashMap<i32, &Outlined> = self.outline.iter().map(|one| (one.id, one)).collect();
         let mut gaps = Vec::new();
         for error in errors {
+            let Some(entry) = error.entry.and_then(|id| entries.get(&id)) else { continue };
             // `COLLATION german app_owner: ERROR:  …`
-            let Some((label, words)) = error.split_once(": ERROR: ") else { continue };
-            let Some(entry) = entries.get(label.trim_end()) else { continue };
+            let Some((_, words)) = error.text.split_once(": ERROR: ") else { continue };
             let no_right = !self.own
                 && ["permission denied", "must be superuser", "must be owner", "must be able to"]
                     .iter()
                     .any(|text| words.contains(text));
-            let library = words.contains("could not access file")
-                || words.contains("must be loaded via shared_preload_libraries");
-            if SERVER_MAY_LACK.contains(&entry.kind.as_str()) || no_right || library {
-                gaps.push((
-                    entry.id,
-                    Gap { cause: entry.as_cause(), reason: format!("the scratch server refused it: {}", words.trim()) },
-                ));
+            let named = library(words).map(|file| format!("library:{file}")).or_else(|| features::lacking(words));
+            let preloaded = words.contains("must be loaded via shared_preload_libraries");
+            if SERVER_MAY_LACK.contains(&entry.kind.as_str()) || no_right || preloaded || named.is_some() {
+                let cause = named.unwrap_or_else(|| entry.as_cause());
+                let reason = format!("the scratch server refused it: {}", words.trim());
+                gaps.push((entry.id, Gap { cause, reason: printable(&reason).into_owned() }));
             }
         }
         gaps
     }
+
+    /// Leaves out what errors say that the server lacks, with all that depends on it. Gives the errors that are left.
+    pub(super) fn excuse(&mut self, mut errors: Vec<Refused>) -> Vec<Refused> {
+        self.excused(&errors).into_iter().for_each(|(id, gap)| self.skip(id, gap));
+        errors.retain(|error| !error.entry.is_some_and(|id| self.skipped.contains_key(&id)));
+        errors
+    }
+}
+
+/// The file of functions in C that is not there (`load_external_function` and `internal_load_library` in src/backend/utils/fmgr/dfmgr.c).
+fn library(words: &str) -> Option<&str> {
+    words.split_once("could not access file \"")?.1.split_once("\": ").map(|(file, _)| file)
 }

@@ -7,6 +7,7 @@
 
 mod data;
 mod definitions;
+mod features;
 pub(crate) mod gap;
 pub(crate) mod libraries;
 mod provision;

@@ -3,6 +3,7 @@
 use super::{Rehearsal, run};
 use crate::connection::Connection;
 use crate::restore::database::Created;
+use crate::restore::programs::Refused;
 use crate::restore::statement::{self, quote_name};
 use crate::restore::toc::Recreation;
 use backup_core::Result;
@@ -60,6 +61,7 @@ impl Rehearsal {
         if self.own {
             created.complete(&recreation).await?;
         }
+        let errors = errors.iter().map(Refused::to_string).collect();
         Ok(Rendering { connection: program.connection, created, errors, aside: self.own.then_some(aside) })
     }
 

@@ -19,13 +19,6 @@ pub(super) struct Outlined {
 }
 
 impl Outlined {
-    /// As pg_restore names it in its messages: kind, tag and owner.
-    pub(super) fn label(&self) -> String {
-        format!("{} {} {}", self.kind, self.name.lossy(), self.owner.as_deref().unwrap_or_default())
-            .trim_end()
-            .to_owned()
-    }
-
     /// As `accept` names it.
     pub(super) fn as_cause(&self) -> String {
         cause(&self.kind, self.schema.as_ref(), &self.name)
