@@ -2,7 +2,7 @@
 
 use crate::config::Settings;
 use crate::error::codes;
-use backup_core::cipher::{KeyOpener, KeySealer, NoEncryption};
+use backup_core::cipher::{KeyOpener, KeySealer, NoEncryption, Scheme};
 use backup_core::repository::manifest::Manifest;
 use backup_core::repository::marker::Marker;
 use backup_core::repository::{OpenOptions, Repository};
@@ -71,12 +71,10 @@ impl Settings {
         prompt: Arc<dyn Prompt>,
     ) -> Result<Arc<dyn KeySealer>> {
         if no_encryption {
-            if !self.recipients.is_empty() || passphrase {
-                return Err(Error::new(
-                    &codes::NO_EFFECT,
-                    "recipients are set, and --no-encryption says that there are none",
-                )
-                .with_hint("leave out one of them"));
+            let set = if passphrase { "a passphrase is to seal it" } else { "recipients are set" };
+            if passphrase || !self.recipients.is_empty() {
+                let message = format!("{set}, and --no-encryption says that nobody needs a key");
+                return Err(Error::new(&codes::NO_EFFECT, message).with_hint("leave out one of them"));
             }
             return Ok(Arc::new(NoEncryption));
         }
@@ -103,10 +101,14 @@ impl Settings {
         Ok(if identities.is_empty() { None } else { Some(Arc::new(identities)) })
     }
 
-    /// Whether these settings may open this backup: there are identities, or it was sealed to a passphrase and there is one.
+    /// Whether these settings may open this backup: nothing is sealed, there are identities, or it was sealed to a passphrase and there is one.
     pub(crate) fn may_open(&self, manifest: &Manifest) -> bool {
+        if manifest.encryption.scheme == Scheme::None {
+            return true;
+        }
+        let has_passphrase = self.passphrase.is_some() || self.passphrase_file.is_some();
         let mut recipients = manifest.encryption.key_files.iter().flat_map(|file| &file.recipients);
-        !self.identities.is_empty() || recipients.any(|recipient| recipient.kind == "passphrase")
+        !self.identities.is_empty() || has_passphrase && recipients.any(|recipient| recipient.kind == "passphrase")
     }
 
     /// A passphrase file that was named for this command alone must be for something: for what it seals, or else for a locked signing key.

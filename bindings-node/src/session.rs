@@ -27,7 +27,9 @@ pub(crate) fn open(settings: String, logs: Option<String>) -> napi::Result<Sessi
 }
 
 fn opened(settings: &str, logs: Option<&str>) -> backproof::Result<Session> {
-    let settings: Overrides = serde_json::from_str(settings).map_err(|error| unfit("settings", &error))?;
+    // By way of a value: "at line 1 column 233" is a place in nothing that anybody wrote.
+    let settings = serde_json::from_str(settings).and_then(serde_json::from_value::<Overrides>);
+    let settings = settings.map_err(|error| unfit("settings", &error))?;
     let unknown = |name: &str| {
         Error::new(&INVALID_ARGUMENT, format!("{name} is no level of logs"))
             .with_hint("error, warn, info, debug or trace")

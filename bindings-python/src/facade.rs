@@ -22,8 +22,10 @@ pub(crate) fn open(settings: &str) -> Result<Backproof> {
     Backproof::open(parse::<backproof::config::Overrides>("the settings", settings)?)
 }
 
+/// By way of a value: "at line 1 column 233" is a place in nothing that anybody wrote.
 fn parse<T: DeserializeOwned>(what: &str, text: &str) -> Result<T> {
-    serde_json::from_str(text).map_err(|error| Error::new(&INVALID_ARGUMENT, format!("{what}: {error}")))
+    let parsed = serde_json::from_str(text).and_then(serde_json::from_value);
+    parsed.map_err(|error| Error::new(&INVALID_ARGUMENT, format!("{what}: {error}")))
 }
 
 /// Calls a verb: its result as JSON, or, when it gives bytes, `null` after the last of them was handed over.

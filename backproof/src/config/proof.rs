@@ -85,6 +85,13 @@ impl Settings {
             (None, Some(_)) => None,
             (None, None) => own.scratch.as_ref(),
         };
+        if server.is_some() && flags.low_priority {
+            return Err(Error::new(
+                &codes::NO_EFFECT,
+                "a low priority is for a scratch cluster of its own, and a server is named",
+            )
+            .with_hint("leave out --low-priority, or name a folder with --scratch-dir in place of the server"));
+        }
         if let Some(url) = server {
             prover = prover.scratch(self.connection(url.expose_secret())?);
         }

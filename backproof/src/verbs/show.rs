@@ -77,12 +77,10 @@ impl Backproof {
         let (mut restore_md, mut left_out) = (None, None);
         if options.restore_md {
             restore_md = Some(String::from_utf8_lossy(&stored.restore_md().await?).into_owned());
-        } else if record.manifest.left_out > 0
-            && settings.may_open(&record.manifest)
+        } else if record.manifest.left_out > 0 && settings.may_open(&record.manifest) {
             // The names of what was left out are sealed: with an identity they are shown, without one the count is.
-            && let Some(opener) = settings.opener(false, self.prompter()).await?
-        {
-            let backup = stored.unseal(Some(&*opener), &settings.pipeline, recorder.clone()).await?;
+            let opener = settings.opener(false, self.prompter()).await?;
+            let backup = stored.unseal(opener.as_deref(), &settings.pipeline, recorder.clone()).await?;
             left_out = Some(backup.contents().left_out.clone());
         }
         Ok(ShowResult {

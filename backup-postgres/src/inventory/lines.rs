@@ -244,7 +244,11 @@ impl InventoryReader {
 }
 
 /// Reads the inventory that a backup has in its `contents`.
+///
+/// # Errors
+/// [`PART_NOT_FOUND`](backup_core::error::codes::PART_NOT_FOUND) for the backup of anything but a database.
 pub async fn read(backup: &dyn Restorable) -> Result<Recorded> {
+    backup.manifest().part(&crate::dump_part())?;
     let mut reader = InventoryReader::new();
     backup.contents(&mut |line| reader.line(line)).await?;
     reader.finish()

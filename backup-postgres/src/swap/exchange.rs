@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_postgres::error::SqlState;
+use tokio_util::sync::CancellationToken;
 
 /// The server waits five seconds for connections to end (CountOtherDBBackends in src/backend/storage/ipc/procarray.c), and we ask it so often.
 const TRIES: u32 = 4;
@@ -93,7 +94,7 @@ impl Exchange<'_> {
             }
         }
         self.rename(session, self.with, self.from).await?;
-        let ended = ending.stop();
+        let ended = ending.stop().await;
 
         let note = Record { successor: with_oid, comment: old.comment.clone(), ..record.clone() }.write();
         let note = comment(&quote_name(self.to), Some(&note));
@@ -164,6 +165,7 @@ async fn oids(session: &Session, names: [&str; 2]) -> Result<[Option<u32>; 2]> {
 struct Ending {
     session: Arc<Session>,
     ended: Arc<AtomicU64>,
+    enough: CancellationToken,
     task: JoinHandle<()>,
 }
 
@@ -171,6 +173,8 @@ impl Ending {
     fn begin(session: Session, databases: Vec<u32>) -> Self {
         let (session, ended) = (Arc::new(session), Arc::new(AtomicU64::new(0)));
         let (asks, counts) = (session.clone(), ended.clone());
+        let enough = CancellationToken::new();
+        let stop = enough.clone();
         let task = tokio::spawn(async move {
             loop {
                 match asks.query_one(queries::SWAP_END_CONNECTIONS, &[&databases]).await {
@@ -178,17 +182,23 @@ impl Ending {
                     // Without it the server waits in vain, and the renaming says who is there.
                     Err(error) => return tracing::debug!(%error, "connections could not be ended"),
                 };
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(Duration::from_millis(50)) => {}
+                }
             }
         });
-        Ending { session, ended, task }
+        Ending { session, ended, enough, task }
     }
 
     fn session(&self) -> &Session {
         &self.session
     }
 
-    fn stop(self) -> u64 {
+    /// How many were ended; the answer that is under way counts, too.
+    async fn stop(mut self) -> u64 {
+        self.enough.cancel();
+        let _ = tokio::time::timeout(Duration::from_secs(5), &mut self.task).await;
         self.ended.load(Ordering::Relaxed)
     }
 }
