@@ -117,7 +117,7 @@ pub mod codes {
         /// A document is not what the format says: not JSON, wrong hash, duplicate keys, too large, or found at the wrong place.
         INVALID_DOCUMENT = "invalid_document", permanent, "the object was damaged or tampered with; verify the repository and look at another copy";
         /// A manifest or record carries no signature although signers are trusted.
-        UNSIGNED = "unsigned", permanent, "if you know where it comes from, pass --allow-unsigned; sign new backups with a signing key";
+        UNSIGNED = "unsigned", permanent, "sign new backups with a signing key; one that you know the origin of can be read, restored and drilled with --allow-unsigned";
         /// A signature is wrong, or by a key that is not trusted for this.
         BAD_SIGNATURE = "bad_signature", permanent, "do not restore it; check trusted_signers and who can write to the store";
         /// There is no such backup.

@@ -1821,7 +1821,7 @@ export type ErrorCode =
   /**
    * A manifest or record carries no signature although signers are trusted.
    *
-   * Hint: if you know where it comes from, pass --allow-unsigned; sign new backups with a signing key.
+   * Hint: sign new backups with a signing key; one that you know the origin of can be read, restored and drilled with --allow-unsigned.
    */
   | "unsigned"
   /**

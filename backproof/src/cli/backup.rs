@@ -4,7 +4,8 @@ use super::Context;
 use super::args::BackupArgs;
 use crate::config::units::{show_duration, show_size};
 use crate::verbs::BackupOptions;
-use backup_core::Result;
+use backup_core::error::codes::NO_EFFECT;
+use backup_core::{Error, Result};
 use jiff::SignedDuration;
 
 pub(super) async fn run(context: &Context, args: &BackupArgs) -> Result<u8> {
@@ -17,6 +18,10 @@ pub(super) async fn run(context: &Context, args: &BackupArgs) -> Result<u8> {
         file: args.file.clone(),
         command: args.command.clone(),
     };
+    if context.backproof.settings().database_flag.is_some() && (args.file.is_some() || !args.command.is_empty()) {
+        let message = "--database has no effect on the backup of a file or a program";
+        return Err(Error::new(&NO_EFFECT, message));
+    }
     if context.passphrase_file && !args.passphrase {
         context.backproof.settings().needs_passphrase_file(true).await?;
     }

@@ -171,7 +171,8 @@ pub fn show_duration(duration: SignedDuration) -> String {
     let (sign, seconds) = if seconds < 0 { ("-", -seconds) } else { ("", seconds) };
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     let text = match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, 0) if duration.is_zero() || seconds > 0 => format!("{seconds} s"),
+        (0, 0, 0) => format!("{:.1} s", duration.abs().as_secs_f64()),
         (0, 0, minutes) => format!("{minutes} min"),
         (0, hours, minutes) => format!("{hours} h {minutes} min"),
         (days, hours, _) => format!("{days} d {hours} h"),

@@ -159,9 +159,6 @@ impl Backproof {
                 return Ok(Arc::new(settings.dump()?.skip_unreadable(skip).role_passwords(options.role_passwords)));
             }
         };
-        if settings.database_flag.is_some() {
-            return Err(no_effect("--database has no effect on the backup of a file or a program"));
-        }
         database_only(options)?;
         Ok(general)
     }

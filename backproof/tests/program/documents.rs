@@ -239,4 +239,11 @@ fn output_into_a_closed_pipe() {
     site.prepare(&mut bash);
     let run = finish(bash).ok();
     assert_eq!(run.stderr, "");
+    // What was not taken was not written: silent, and with the status of a program that a pipe ended.
+    let mut bash = Command::new("bash");
+    site.backup(&"x".repeat(100_000), &[]);
+    bash.args(["-c", &format!("set -o pipefail; {program} cat latest data | true")]);
+    site.prepare(&mut bash);
+    let run = finish(bash);
+    assert_eq!((run.status, run.stderr.as_str()), (141, ""));
 }

@@ -120,7 +120,7 @@ CODES: Mapping[str, ErrorCode] = MappingProxyType(
             ErrorCode("unknown_format", "The repository or document is of a format, or needs a feature, that this version does not know.", "install a newer version of backproof", False),
             ErrorCode("unknown_scheme", "The URL's scheme names no kind of store that this version knows.", "use file://, s3://, gs://, az:// or memory:///", False),
             ErrorCode("unreadable_objects", "The login cannot read everything that belongs into the backup.", "run the statements that are named as the objects' owner or a superuser, or leave the objects out with --skip-unreadable", False),
-            ErrorCode("unsigned", "A manifest or record carries no signature although signers are trusted.", "if you know where it comes from, pass --allow-unsigned; sign new backups with a signing key", False),
+            ErrorCode("unsigned", "A manifest or record carries no signature although signers are trusted.", "sign new backups with a signing key; one that you know the origin of can be read, restored and drilled with --allow-unsigned", False),
             ErrorCode("unsupported_by_store", "The store does not support what was asked for.", "remove the setting, or use a store that has it", False),
             ErrorCode("unsupported_connection_setting", "A connection setting that libpq knows cannot be honoured by both our connection and PostgreSQL's programs.", "remove the setting, or choose another way to connect (docs/postgres.md)", False),
             ErrorCode("upload_stalled", "An upload made no progress for longer than `max_stall`.", "check the store and the network; raise max_stall if the line is that slow", True),

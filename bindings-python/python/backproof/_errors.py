@@ -21,6 +21,8 @@ class BackproofError(Exception):
         hint: What to do about it.
     """
 
+    __module__ = "backproof"
+
     code: str
     message: str
     hint: str
@@ -42,13 +44,19 @@ class BackproofError(Exception):
 class BackproofNotFoundError(BackproofError, FileNotFoundError):
     """What was named is not there: a repository, a backup, a part, an object, a file."""
 
+    __module__ = "backproof"
+
 
 class BackproofAccessError(BackproofError, PermissionError):
     """The store, the system or the database refused it."""
 
+    __module__ = "backproof"
+
 
 class BackproofTimeoutError(BackproofError, TimeoutError):
     """It took longer than it may, and was given up."""
+
+    __module__ = "backproof"
 
 
 # Built-ins that fit, by code. What is not here is a plain BackproofError.
