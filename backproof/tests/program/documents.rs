@@ -139,7 +139,7 @@ fn the_text_of_each_command() {
     let names: Vec<&str> = show.lines().map(|line| line.split("  ").next().unwrap().trim()).collect();
     let expected = ["id", "series", "label", "snapshot", "took", "source"];
     assert_eq!(names[..6], expected, "{show}");
-    for line in ["id             ID", "series         app", "label          daily", "took           0 s"] {
+    for line in ["id             ID", "series         app", "label          daily", "took           0."] {
         assert!(
             show.lines().any(|found| found.split_whitespace().eq(line.split_whitespace())),
             "no {line:?} in\n{show}"
