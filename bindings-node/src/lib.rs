@@ -1,7 +1,7 @@
 //! The native module of the npm package `backproof`: types are converted here, nothing is decided.
 //!
 //! JavaScript's side is lib/: it knows the verbs from lib/shape.json, which is made from bindings/api.json, and calls all of them through
-//! [`session::Session::start`]. Options, results and errors cross as JSON, bytes as buffers.
+//! `Session::start` (session.rs). Options, results and errors cross as JSON, bytes as buffers.
 //!
 //! | file | holds |
 //! | --- | --- |

@@ -6,7 +6,7 @@
 //!
 //! One rule shapes all of it: **Python code runs in the thread, or the event loop, that asked for the work.** Iterators, progress
 //! callbacks and log handlers are never called from a thread of ours, so that what belongs to a thread (a database connection, a
-//! context variable) works. Our threads only leave things for the caller to pick up ([`exchange`]), and ring.
+//! context variable) works. Our threads only leave things for the caller to pick up (exchange.rs), and ring.
 
 mod error;
 mod exchange;
